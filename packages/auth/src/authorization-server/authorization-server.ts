@@ -1,0 +1,104 @@
+/** The authorization server's route table: path and method to endpoint, and how what an endpoint throws is shown. */
+import { RecordsUnavailableError } from '@mcp-gatehouse/records';
+import { OAuthError, unavailable } from '../oauth/error.ts';
+import {
+  type Endpoint,
+  type HttpReply,
+  type HttpRequest,
+  jsonError,
+  preflight,
+  withCors,
+  wrongMethod,
+} from '../oauth/http.ts';
+import { authorizationServerMetadataPaths } from '../oauth/metadata.ts';
+import { authorize } from './endpoints/authorize.ts';
+import { callback } from './endpoints/callback.ts';
+import { consent } from './endpoints/consent.ts';
+import { jwks } from './endpoints/jwks.ts';
+import { metadata } from './endpoints/metadata.ts';
+import { register } from './endpoints/register.ts';
+import { token } from './endpoints/token.ts';
+import { errorPage } from './pages/error.ts';
+import type { Log, Parts } from './parts.ts';
+
+interface Route {
+  readonly method: 'GET' | 'POST';
+  readonly endpoint: Endpoint;
+  /** `page`: a person sees it and no other origin may call it. `api`: a program does, from any origin. */
+  readonly face: 'page' | 'api';
+}
+
+export interface AuthorizationServer {
+  /** Every path it answers, spelled as here and in no other way. */
+  readonly paths: ReadonlySet<string>;
+  /** Never throws; undefined where the path is none of ours. */
+  readonly handle: (request: HttpRequest) => Promise<HttpReply | undefined>;
+}
+
+export function authorizationServer(parts: Parts): AuthorizationServer {
+  const { issuer, paths, log } = parts;
+  const document = metadata(parts);
+  const routes = new Map<string, Route>([
+    ...authorizationServerMetadataPaths(issuer).map((path): [string, Route] => [
+      path,
+      { method: 'GET', endpoint: document, face: 'api' },
+    ]),
+    [paths.jwks, { method: 'GET', endpoint: jwks(parts), face: 'api' }],
+    [paths.register, { method: 'POST', endpoint: register(parts), face: 'api' }],
+    [paths.authorize, { method: 'GET', endpoint: authorize(parts), face: 'page' }],
+    [paths.consent, { method: 'POST', endpoint: consent(parts), face: 'page' }],
+    [paths.callback, { method: 'GET', endpoint: callback(parts), face: 'page' }],
+    [paths.token, { method: 'POST', endpoint: token(parts), face: 'api' }],
+  ]);
+
+  return {
+    paths: new Set(routes.keys()),
+    async handle(request) {
+      const route = routes.get(request.path);
+      if (!route) return undefined;
+      const reply = await answer(route, request, log);
+      return route.face === 'api' ? withCors(reply) : reply;
+    },
+  };
+}
+
+async function answer(route: Route, request: HttpRequest, log: Log): Promise<HttpReply> {
+  if (request.method === 'OPTIONS' && route.face === 'api') return preflight(`${route.method}, OPTIONS`);
+  try {
+    if (request.method !== route.method) throw wrongMethod(route.method);
+    return await route.endpoint(request);
+  } catch (thrown) {
+    const error = asOAuthError(thrown);
+    // A refusal is an outcome; a fault is logged with its cause and shown without it (architecture §6).
+    log({
+      event: error.status >= 500 ? 'fault' : 'refused',
+      path: request.path,
+      status: error.status,
+      reason: error.reason,
+      ...(error.status >= 500 && { cause: describe(error.cause) }),
+    });
+    return route.face === 'api' ? jsonError(error) : shownOnPage(error);
+  }
+}
+
+function asOAuthError(thrown: unknown): OAuthError {
+  if (thrown instanceof OAuthError) return thrown;
+  // A database that is away is never a refusal: clients would throw good tokens away (REL-02).
+  if (thrown instanceof RecordsUnavailableError) return unavailable('records.unavailable', thrown);
+  return new OAuthError('server_error', 'Something went wrong on our side.', { reason: 'fault', cause: thrown });
+}
+
+function shownOnPage(error: OAuthError): HttpReply {
+  return errorPage({
+    status: error.status,
+    title: error.status >= 500 ? 'This does not work right now' : 'This cannot go on',
+    description: error.message,
+    code: error.code,
+    headers: error.headers,
+  });
+}
+
+/** A fault for the log: names and stack, which hold no credential because no message of ours does. */
+function describe(cause: unknown): string {
+  return cause instanceof Error ? (cause.stack ?? cause.message) : String(cause);
+}

@@ -1,0 +1,35 @@
+/**
+ * The authorization request while a person reads the consent page: it travels in the form, under a MAC that names the
+ * browser, so that nobody can forge, alter or plant one and nothing an anonymous caller does is stored (SEC-04, SEC-10).
+ */
+import type { Keyring } from '../sealing/keyring.ts';
+
+export interface ConsentForm {
+  readonly clientDigest: string;
+  readonly clientName?: string;
+  readonly redirectUri: string;
+  readonly state?: string;
+  readonly scope: readonly string[];
+  readonly resource: string;
+  readonly codeChallenge: string;
+  /** Digest of the binding cookie. */
+  readonly browser: string;
+  readonly issuedAt: number;
+}
+
+/** The longest form: a `state` of 4,096 characters, a redirect URI of 1,024, and base64. */
+export const maxConsentFormLength = 16 * 1024;
+
+export function writeConsentForm(keyring: Keyring, form: ConsentForm): string {
+  const encoded = Buffer.from(JSON.stringify(form), 'utf8').toString('base64url');
+  return `${keyring.currentKeyId}.${encoded}.${keyring.mac('consent', encoded)}`;
+}
+
+/** Undefined: not written by us. Age and browser are the endpoint's to judge. */
+export function readConsentForm(keyring: Keyring, text: string): ConsentForm | undefined {
+  const match = /^([A-Za-z0-9]{1,16})\.([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]{43})$/.exec(text);
+  if (!match) return undefined;
+  const [, keyId = '', encoded = '', mac = ''] = match;
+  if (!keyring.verifyMac('consent', encoded, mac, keyId)) return undefined;
+  return JSON.parse(Buffer.from(encoded, 'base64url').toString('utf8')) as ConsentForm;
+}

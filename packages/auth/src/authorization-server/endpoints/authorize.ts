@@ -1,0 +1,153 @@
+/** The authorization endpoint (OAuth 2.1 §4.1.1): checks the request and asks the person; stores nothing. */
+import { OAuthError } from '../../oauth/error.ts';
+import type { Endpoint } from '../../oauth/http.ts';
+import { type Parameters, queryParameters } from '../../oauth/parameters.ts';
+import { isCodeChallenge } from '../../oauth/pkce.ts';
+import { redirectUriMatches } from '../../oauth/redirect-uri.ts';
+import { defaultScopeOf, type Resource, resourceMatches } from '../../oauth/resource.ts';
+import { grantableScope, parseScope } from '../../oauth/scope.ts';
+import { earlyErrorResponse } from '../authorization-response.ts';
+import type { Client } from '../clients/client.ts';
+import { writeConsentForm } from '../consent-form.ts';
+import { digest, logName } from '../credential.ts';
+import { consentPage } from '../pages/consent.ts';
+import type { Parts } from '../parts.ts';
+
+export function authorize(parts: Parts): Endpoint {
+  const { issuer, resources, keyring, paths, log, now, browserCookie, identityProvider, resolveClient } = parts;
+  return async (request) => {
+    const parameters = queryParameters(request);
+    // Until both are known good, nobody is sent anywhere (RFC 6749 §4.1.2.1, SEC-03): what is thrown here is a page.
+    const client = await knownClient(parameters, resolveClient);
+    const redirectUri = knownRedirectUri(parameters, client);
+    const state = parameters.get('state');
+    try {
+      const codeChallenge = checkedChallenge(parameters);
+      const resource = requestedResource(parameters, resources);
+      const scope = grantableScope(
+        parseScope(parameters.get('scope')),
+        Object.keys(resource.scopes),
+        defaultScopeOf(resource),
+      );
+      const browser = browserCookie.recognise(request);
+      const form = writeConsentForm(keyring, {
+        clientDigest: digest(client.id),
+        ...(client.name !== undefined && { clientName: client.name }),
+        redirectUri,
+        ...(state !== undefined && { state }),
+        scope,
+        resource: resource.uri,
+        codeChallenge,
+        browser: browser.digest,
+        issuedAt: now(),
+      });
+      log({ event: 'consent.asked', client: logName(client.id), resource: resource.uri, scope: scope.join(' ') });
+      return consentPage({
+        client,
+        redirectUri,
+        resource,
+        scope,
+        identityProviderName: identityProvider.name,
+        form,
+        action: paths.consent,
+        cookie: browser.setCookie,
+      });
+    } catch (error) {
+      if (!(error instanceof OAuthError)) throw error;
+      log({ event: 'authorize.refused', reason: error.reason, client: logName(client.id) });
+      return earlyErrorResponse(issuer, { redirectUri, state }, error, client);
+    }
+  };
+}
+
+async function knownClient(parameters: Parameters, resolve: Parts['resolveClient']): Promise<Client> {
+  const clientId = parameters.get('client_id');
+  if (clientId === undefined) {
+    throw new OAuthError('invalid_request', 'The application did not say which one it is (client_id).', {
+      reason: 'authorize.client_missing',
+    });
+  }
+  const client = await resolve(clientId);
+  if (!client) {
+    throw new OAuthError('invalid_client', 'This server does not know the application; it has to register again.', {
+      status: 400,
+      reason: 'authorize.client_unknown',
+    });
+  }
+  return client;
+}
+
+/** The presented URI itself, with its port, is what is shown, stored and compared from here on. */
+function knownRedirectUri(parameters: Parameters, client: Client): string {
+  const presented = parameters.get('redirect_uri');
+  if (presented === undefined) {
+    // OAuth 2.1 §4.1.1: it may be left out only where there is no choice.
+    const [only, ...others] = client.redirectUris;
+    if (only !== undefined && others.length === 0) return only;
+    throw new OAuthError('invalid_request', 'The application did not say where the answer goes (redirect_uri).', {
+      reason: 'authorize.redirect_uri_missing',
+    });
+  }
+  if (!client.redirectUris.some((registered) => redirectUriMatches(presented, registered))) {
+    throw new OAuthError(
+      'invalid_request',
+      'The address the answer would go to is not one the application registered.',
+      {
+        reason: 'authorize.redirect_uri_unregistered',
+      },
+    );
+  }
+  return presented;
+}
+
+function checkedChallenge(parameters: Parameters): string {
+  const responseType = parameters.get('response_type');
+  if (responseType !== 'code') {
+    throw responseType === undefined
+      ? new OAuthError('invalid_request', 'response_type is missing; use code.', { reason: 'authorize.response_type' })
+      : new OAuthError('unsupported_response_type', 'The only response_type is code.', {
+          reason: 'authorize.response_type',
+        });
+  }
+  const mode = parameters.get('response_mode');
+  if (mode !== undefined && mode !== 'query') {
+    throw new OAuthError('invalid_request', 'The only response_mode is query.', { reason: 'authorize.response_mode' });
+  }
+  const challenge = parameters.get('code_challenge');
+  if (challenge === undefined) {
+    throw new OAuthError('invalid_request', 'PKCE is required: send code_challenge with code_challenge_method=S256.', {
+      reason: 'authorize.challenge_missing',
+    });
+  }
+  // RFC 7636 §4.3: a missing method means plain, and plain is not accepted (OAuth 2.1 §7.5.2).
+  if (parameters.get('code_challenge_method') !== 'S256') {
+    throw new OAuthError('invalid_request', 'The only code_challenge_method is S256.', {
+      reason: 'authorize.challenge_method',
+    });
+  }
+  if (!isCodeChallenge(challenge)) {
+    throw new OAuthError('invalid_request', 'code_challenge is not the base64url of a SHA-256.', {
+      reason: 'authorize.challenge_form',
+    });
+  }
+  return challenge;
+}
+
+/** RFC 8707 §2; without the parameter (clients before 2025-06-18) there must be one resource to mean. */
+function requestedResource(parameters: Parameters, resources: readonly Resource[]): Resource {
+  const presented = parameters.get('resource');
+  const [only, ...others] = resources;
+  if (presented === undefined) {
+    if (only !== undefined && others.length === 0) return only;
+    throw new OAuthError('invalid_target', 'Say which resource the token is for (resource).', {
+      reason: 'authorize.resource_missing',
+    });
+  }
+  const found = resources.find((resource) => resourceMatches(presented, resource.uri));
+  if (!found) {
+    throw new OAuthError('invalid_target', 'This server issues no tokens for that resource.', {
+      reason: 'authorize.resource_unknown',
+    });
+  }
+  return found;
+}

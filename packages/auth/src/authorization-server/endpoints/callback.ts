@@ -1,0 +1,85 @@
+/** The way back from the identity provider: binds the identity to the request it was asked for, once (PX-05, N40–N42). */
+
+import { type Identity, IdentityProviderError, subjectOf } from '../../identity-providers/identity-provider.ts';
+import { OAuthError } from '../../oauth/error.ts';
+import type { Endpoint, HttpReply } from '../../oauth/http.ts';
+import { queryParameters } from '../../oauth/parameters.ts';
+import { codeResponse, errorResponse } from '../authorization-response.ts';
+import { authorizationCode, digest, newGrantId } from '../credential.ts';
+import type { Parts } from '../parts.ts';
+import type { AuthorizationRequest } from '../records.ts';
+import { signInBinding } from '../sign-in-binding.ts';
+
+export function callback(parts: Parts): Endpoint {
+  const { issuer, callbackUrl, records, keyring, identityProvider, browserCookie, lifetimes, log, now } = parts;
+  return async (request) => {
+    const parameters = queryParameters(request);
+    const state = parameters.get('state');
+    if (state === undefined) throw refuse('The sign-in has no state.', 'callback.state_missing');
+    const stored = await records.get('authorizationRequest', digest(state));
+    if (!stored) throw refuse('The sign-in took too long, or it is not one of this server.', 'callback.state_unknown');
+    // Before anything is spent, and on error answers too: somebody else's browser changes nothing (SEC-02, SEC-04).
+    if (browserCookie.sent(request) !== stored.value.browser) {
+      throw refuse('The sign-in was begun in another browser.', 'callback.other_browser');
+    }
+    const asked = stored.value;
+    // Marked as used rather than removed: compare-and-swap has one winner, and the state stays spent for its whole life.
+    const spent = { ...asked, usedAt: now() };
+    const first =
+      asked.usedAt === undefined &&
+      (await records.replace('authorizationRequest', stored, spent, now() + lifetimes.signInSeconds));
+    if (!first) throw refuse('The sign-in was already used.', 'callback.state_spent');
+
+    const binding = signInBinding(keyring, state, asked.keyId);
+    if (!binding) throw refuse('The sign-in took too long.', 'callback.key_gone');
+    const client = asked.clientDigest.slice(0, 8);
+    try {
+      const identity = await identityProvider.finish(new URLSearchParams([...parameters]), binding, callbackUrl);
+      return await grantCode(asked, identity, client);
+    } catch (error) {
+      if (!(error instanceof IdentityProviderError)) throw error;
+      log({ event: 'sign_in.failed', reason: error.reason, client, transient: error.transient });
+      return errorResponse(issuer, asked, publicError(error));
+    }
+  };
+
+  async function grantCode(asked: AuthorizationRequest, identity: Identity, client: string): Promise<HttpReply> {
+    const grantId = newGrantId();
+    const createdAt = now();
+    const codeExpiresAt = createdAt + lifetimes.codeSeconds;
+    const { clientDigest, clientName, redirectUri, scope, resource, codeChallenge } = asked;
+    await records.create(
+      'grant',
+      grantId,
+      {
+        clientDigest,
+        ...(clientName !== undefined && { clientName }),
+        subject: subjectOf(identity),
+        identity: { issuer: identity.issuer, subject: identity.subject },
+        scope,
+        resource,
+        redirectUri,
+        codeChallenge,
+        createdAt,
+        codeExpiresAt,
+        generation: 0,
+        advancedAt: createdAt,
+        graceReplays: 0,
+      },
+      // A little longer than the code, so that a late redemption is told apart from a made-up one in the log.
+      codeExpiresAt + 300,
+    );
+    log({ event: 'code.issued', client, grant: grantId, resource, scope: scope.join(' ') });
+    return codeResponse(issuer, asked, authorizationCode(keyring, grantId));
+  }
+}
+
+/** What the client learns: that it was a no, or that it may try again; never the provider's words. */
+function publicError(error: IdentityProviderError): OAuthError {
+  if (error.transient) return new OAuthError('temporarily_unavailable', 'The sign-in is not available right now.');
+  return new OAuthError('access_denied', 'The person was not signed in.');
+}
+
+function refuse(description: string, reason: string): OAuthError {
+  return new OAuthError('invalid_request', description, { reason });
+}

@@ -1,0 +1,109 @@
+/** What redeeming a code and rotating a refresh token share: read the credential, let the grant decide, store, answer. */
+import { ContentionError, update } from '@mcp-gatehouse/records';
+import { OAuthError, unavailable } from '../../oauth/error.ts';
+import type { Parameters } from '../../oauth/parameters.ts';
+import { parseScope } from '../../oauth/scope.ts';
+import type { Client } from '../clients/client.ts';
+import { digest, logName, readCredential, refreshToken } from '../credential.ts';
+import {
+  type Grant,
+  type GrantDecision,
+  type GrantRefusal,
+  type Presented,
+  present,
+  type TokenRequest,
+} from '../grant.ts';
+import type { Parts } from '../parts.ts';
+import type { AuthRecords } from '../records.ts';
+import type { GrantTypeResult } from './grant-type.ts';
+
+/** Parallel refreshes of one client write one record; each lost try is another's success. */
+const tries = 16;
+
+export function credentialGrant(parts: Parts, kind: Presented['kind']) {
+  const { records, keyring, lifetimes, log } = parts;
+
+  return async (text: string, client: Client, parameters: Parameters, now: number): Promise<GrantTypeResult> => {
+    const presented = readCredential(keyring, kind, text);
+    if (!presented) throw invalidGrant(`${kind === 'authorization-code' ? 'code' : 'refresh'}.forged`);
+    const { grantId } = presented;
+    const redirectUri = parameters.get('redirect_uri');
+    const codeVerifier = parameters.get('code_verifier');
+    const resource = parameters.get('resource');
+    const request: TokenRequest = {
+      clientDigest: digest(client.id),
+      scope: parseScope(parameters.get('scope')),
+      ...(redirectUri !== undefined && { redirectUri }),
+      ...(codeVerifier !== undefined && { codeVerifier }),
+      ...(resource !== undefined && { resource }),
+    };
+    const refreshable = client.grantTypes.includes('refresh_token');
+
+    const decision = await update<AuthRecords, 'grant', GrantDecision | undefined>(
+      records,
+      'grant',
+      grantId,
+      (stored) => {
+        if (!stored) return { result: undefined };
+        const decided = present(stored.value, presented, request, lifetimes, now);
+        if (decided.outcome === 'refuse') return { result: decided };
+        return {
+          write: { value: decided.next, expiresAt: keepUntil(decided.next, refreshable, now) },
+          result: decided,
+        };
+      },
+      { tries },
+    ).catch((error: unknown) => {
+      throw error instanceof ContentionError ? unavailable('grant.contention', error) : error;
+    });
+
+    if (!decision) throw invalidGrant('grant.unknown');
+    if (decision.outcome === 'refuse') throw refusal(decision.reason);
+    if (decision.outcome === 'revoke') {
+      const reason = `grant.${decision.next.endReason}`;
+      log({ event: 'grant.replayed', grant: grantId, client: logName(client.id), reason });
+      throw invalidGrant(reason);
+    }
+    return issued(decision, grantId, client, refreshable);
+  };
+
+  /** A grant that cannot be refreshed is needed for as long as its access token lives; an ended one likewise. */
+  function keepUntil(grant: Grant, refreshable: boolean, now: number): number {
+    if (grant.endedAt !== undefined || !refreshable) return now + lifetimes.accessTokenSeconds + 300;
+    return Math.min(now + lifetimes.refreshIdleSeconds, grant.createdAt + lifetimes.grantSeconds);
+  }
+
+  function issued(
+    { next, scope, replay }: Extract<GrantDecision, { outcome: 'issue' }>,
+    grantId: string,
+    client: Client,
+    refreshable: boolean,
+  ): GrantTypeResult {
+    const { subject, identity, resource, generation } = next;
+    return {
+      authorization: { grantId, subject, identity, clientId: client.id, resource, scope },
+      // A replay derives the very token the first answer carried: parallel refreshes end in one generation.
+      ...(refreshable && { refreshToken: refreshToken(keyring, grantId, generation) }),
+      replay,
+    };
+  }
+}
+
+function refusal(reason: GrantRefusal): OAuthError {
+  if (reason === 'grant.other_resource') {
+    return new OAuthError('invalid_target', 'The grant is for another resource.', { reason });
+  }
+  if (reason === 'grant.scope') {
+    return new OAuthError('invalid_scope', 'Nothing of the requested scope was granted.', { reason });
+  }
+  return invalidGrant(reason);
+}
+
+/** One description for all of it (SEC-13); clients drop their tokens on this code and on no other. */
+function invalidGrant(reason: string): OAuthError {
+  return new OAuthError(
+    'invalid_grant',
+    'The code or refresh token is invalid, expired, revoked, or was issued for another client, redirect URI or verifier.',
+    { reason },
+  );
+}

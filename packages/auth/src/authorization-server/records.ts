@@ -1,0 +1,53 @@
+/** What the authorization server keeps: the closed map of its records. Nothing in it is a usable credential (SEC-08). */
+import type { JsonWebKey } from 'node:crypto';
+import type { Kinds } from '@mcp-gatehouse/records';
+import type { SigningAlgorithm } from '../signers/signer.ts';
+import type { Grant } from './grant.ts';
+
+/**
+ * What `/authorize` received, from the person's consent until the identity provider sends them back. Its id is the
+ * SHA-256 of the `state` we gave the identity provider; PKCE verifier and nonce are derived from that state, not stored.
+ */
+export interface AuthorizationRequest {
+  /** SHA-256 of the client id. */
+  readonly clientDigest: string;
+  readonly clientName?: string;
+  /** As presented: with the port the client listens on now. */
+  readonly redirectUri: string;
+  readonly state?: string;
+  readonly scope: readonly string[];
+  readonly resource: string;
+  readonly codeChallenge: string;
+  /** SHA-256 of the binding cookie: the browser that consented is the browser that returns (SEC-04). */
+  readonly browser: string;
+  /** Which of the keyring's keys derives verifier and nonce. */
+  readonly keyId: string;
+  /** Set by the callback that was first; the record then only says that the state is spent. */
+  readonly usedAt?: number;
+}
+
+/** The keys that sign access tokens: public halves in the clear, private halves sealed. */
+export interface StoredKeySet {
+  /** `kid` of the key that signs. */
+  readonly current: string;
+  readonly keys: ReadonlyArray<{
+    readonly kid: string;
+    readonly algorithm: SigningAlgorithm;
+    readonly createdAt: number;
+    readonly publicKey: JsonWebKey;
+    readonly sealedPrivateKey: string;
+  }>;
+}
+
+// A type and not an interface: RecordMap wants an index signature, which an interface lacks.
+export type AuthRecords = {
+  grant: Grant;
+  authorizationRequest: AuthorizationRequest;
+  keySet: StoredKeySet;
+};
+
+export const authKinds: Kinds<AuthRecords> = {
+  grant: { groupOf: (grant) => grant.subject },
+  authorizationRequest: {},
+  keySet: {},
+};

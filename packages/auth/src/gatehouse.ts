@@ -1,0 +1,165 @@
+/**
+ * The library: options in, one handler and one guard per resource out. It knows no process, no environment and no
+ * framework; whoever mounts it brings records, secrets and an identity provider.
+ */
+import type { Records } from '@mcp-gatehouse/records';
+import { type AuthorizationServer, authorizationServer } from './authorization-server/authorization-server.ts';
+import { browserCookie } from './authorization-server/browser.ts';
+import { readClientId } from './authorization-server/clients/registered.ts';
+import { defaultLifetimes, type Lifetimes, type Log, type Parts } from './authorization-server/parts.ts';
+import type { AuthRecords } from './authorization-server/records.ts';
+import type { IdentityProvider } from './identity-providers/identity-provider.ts';
+import { jsonError, preflight, withCors, wrongMethod } from './oauth/http.ts';
+import { endpointPaths } from './oauth/metadata.ts';
+import { isLoopbackHost, knownPrivateUseSchemes } from './oauth/redirect-uri.ts';
+import type { Resource } from './oauth/resource.ts';
+import { type Guard, guard } from './resource-server/guard.ts';
+import { resourceMetadataReplies } from './resource-server/metadata.ts';
+import { type KeyringSecret, keyring } from './sealing/keyring.ts';
+import { localSigner } from './signers/local.ts';
+
+export { fetchHandler } from './adapters/fetch.ts';
+export { type NodeHandler, nodeHandler, repeatedHeader, requestTarget, sendReply } from './adapters/node.ts';
+export { defaultLifetimes, type Lifetimes, type Log, type LogEvent } from './authorization-server/parts.ts';
+export { type AuthRecords, authKinds } from './authorization-server/records.ts';
+export { type CognitoOptions, cognito } from './identity-providers/cognito.ts';
+export {
+  type Identity,
+  type IdentityProvider,
+  IdentityProviderError,
+  type SignInBinding,
+} from './identity-providers/identity-provider.ts';
+export { type OidcOptions, oidc } from './identity-providers/oidc.ts';
+export { type HttpReply, type HttpRequest, maxBodyBytes } from './oauth/http.ts';
+export { protectedResourceMetadataUrl } from './oauth/metadata.ts';
+export type { Resource } from './oauth/resource.ts';
+export type { AccessToken } from './resource-server/access-token.ts';
+export { type Guard, isReply } from './resource-server/guard.ts';
+export type { KeyringSecret } from './sealing/keyring.ts';
+
+export interface GatehouseOptions {
+  /** The authorization server's identifier: https (or http on loopback), no trailing slash, never taken from a request. */
+  readonly issuer: string;
+  /** The MCP servers tokens are issued for; at least one. */
+  readonly resources: readonly Resource[];
+  readonly identityProvider: IdentityProvider;
+  readonly records: Records<AuthRecords>;
+  /** The first makes new values, all are accepted: put a new one in front to change it. */
+  readonly secrets: readonly KeyringSecret[];
+  /** Schemes such as `cursor` that redirect URIs may use although they hold no period. */
+  readonly privateUseSchemes?: readonly string[];
+  readonly lifetimes?: Partial<Lifetimes>;
+  readonly log?: Log;
+  /** Whole seconds since the epoch; the clock hook of the tests. */
+  readonly now?: () => number;
+}
+
+export interface Gatehouse {
+  /** Every endpoint and document of the authorization server and of its resources; undefined: not our path. */
+  readonly handle: AuthorizationServer['handle'];
+  /** Whether `handle` answers this path, so that nobody else's body is read for it. */
+  owns(path: string): boolean;
+  /** The guard of one of the resources, by its URI. */
+  guard(resource: string): Guard;
+  /** Where the identity provider sends people back to: register it there. */
+  readonly callbackUrl: string;
+}
+
+/** Throws one `TypeError` that lists everything wrong with the options. */
+export function gatehouse(options: GatehouseOptions): Gatehouse {
+  const { issuer, resources, identityProvider, records, log = () => {} } = options;
+  const faults = optionFaults(options);
+  if (faults.length > 0) throw new TypeError(`Gatehouse cannot start:\n- ${faults.join('\n- ')}`);
+
+  const now = options.now ?? (() => Math.floor(Date.now() / 1000));
+  const keys = keyring(issuer, options.secrets);
+  const signer = localSigner({ records, keyring: keys, now });
+  const paths = endpointPaths(issuer);
+  const parts: Parts = {
+    issuer,
+    paths,
+    callbackUrl: new URL(issuer).origin + paths.callback,
+    resources,
+    records,
+    keyring: keys,
+    signer,
+    identityProvider,
+    resolveClient: async (clientId) => readClientId(keys, clientId),
+    browserCookie: browserCookie(issuer),
+    privateUseSchemes: options.privateUseSchemes ?? knownPrivateUseSchemes,
+    lifetimes: { ...defaultLifetimes, ...options.lifetimes },
+    log,
+    now,
+  };
+  const server = authorizationServer(parts);
+  const resourceMetadata = resourceMetadataReplies(resources, issuer);
+  const grantAlive = async (grantId: string) => {
+    const stored = await records.get('grant', grantId);
+    return stored !== undefined && stored.value.endedAt === undefined;
+  };
+  const guards = new Map(
+    resources.map((resource) => [
+      resource.uri,
+      guard({
+        issuer,
+        resource,
+        keys: signer,
+        grantAlive,
+        now,
+        onRefusal: ({ reason, status, cause }) => {
+          if (reason !== 'token.missing')
+            log({ event: 'guard.refused', resource: resource.uri, status, reason, cause });
+        },
+      }),
+    ]),
+  );
+
+  return {
+    callbackUrl: parts.callbackUrl,
+    owns: (path) => server.paths.has(path) || resourceMetadata.has(path),
+    async handle(request) {
+      const document = resourceMetadata.get(request.path);
+      if (!document) return server.handle(request);
+      if (request.method === 'OPTIONS') return preflight('GET, OPTIONS');
+      return withCors(request.method === 'GET' ? document : jsonError(wrongMethod('GET')));
+    },
+    guard(resource) {
+      const found = guards.get(resource);
+      if (!found) throw new TypeError(`No resource ${resource}: it is one of ${[...guards.keys()].join(', ')}`);
+      return found;
+    },
+  };
+}
+
+function optionFaults({ issuer, resources }: GatehouseOptions): readonly string[] {
+  const faults: string[] = [];
+  const checkUrl = (name: string, text: string) => {
+    if (!URL.canParse(text)) return faults.push(`${name}: "${text}" is not an absolute URL`);
+    const url = new URL(text);
+    const secure = url.protocol === 'https:' || (url.protocol === 'http:' && isLoopbackHost(url.hostname));
+    if (!secure) faults.push(`${name}: "${text}" must be https (plain http is for localhost)`);
+    if (text.endsWith('/'))
+      faults.push(`${name}: "${text}" must not end with a slash (clients compare it byte for byte)`);
+    if (url.search || url.hash || url.username) faults.push(`${name}: "${text}" must have no query, fragment or user`);
+    const written =
+      text.slice(0, url.origin.length) === url.origin && (url.origin + url.pathname).replace(/\/$/, '') === text;
+    if (!written && !text.endsWith('/')) faults.push(`${name}: write "${text}" in its normal form`);
+    return 0;
+  };
+  checkUrl('issuer', issuer);
+  if (resources.length === 0) faults.push('resources: at least one is needed');
+  resources.forEach(({ uri, scopes, defaultScope }, index) => {
+    checkUrl(`resources[${index}].uri`, uri);
+    const known = Object.keys(scopes);
+    for (const scope of known) {
+      if (!/^[\x21\x23-\x5b\x5d-\x7e]+$/.test(scope)) faults.push(`resources[${index}].scopes: "${scope}" is no scope`);
+    }
+    for (const scope of defaultScope ?? []) {
+      if (!known.includes(scope)) faults.push(`resources[${index}].defaultScope: "${scope}" is not in scopes`);
+    }
+    if (resources.findIndex((other) => other.uri === uri) !== index) {
+      faults.push(`resources[${index}].uri: "${uri}" stands twice`);
+    }
+  });
+  return faults;
+}

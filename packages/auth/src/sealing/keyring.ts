@@ -1,0 +1,112 @@
+/**
+ * The keyring: from the operator's secrets one key for each purpose, with key ids, so that secrets can be changed
+ * without logging anybody out. MACs (RFC 2104, full length) for what is checked, AES-256-GCM for what is read back.
+ */
+import {
+  createCipheriv,
+  createDecipheriv,
+  createHmac,
+  createSecretKey,
+  hkdfSync,
+  type KeyObject,
+  randomBytes,
+  timingSafeEqual,
+} from 'node:crypto';
+
+/** A secret of the operator. The first of a list makes new values, every one of them is accepted. */
+export interface KeyringSecret {
+  /** Short and public: it stands inside what it made. Letters and digits, at most 16. */
+  readonly id: string;
+  /** At least 32 bytes of randomness; text counts as its UTF-8 bytes. */
+  readonly secret: string | Uint8Array;
+}
+
+/** What a key is for. A value made for one purpose is worth nothing for another. */
+export type Purpose =
+  | 'authorization-code'
+  | 'refresh-token'
+  | 'client-id'
+  | 'client-secret'
+  | 'consent'
+  | 'identity-provider'
+  | 'sealing';
+
+export interface Keyring {
+  /** Id of the key that makes new values. */
+  readonly currentKeyId: string;
+  /** HMAC-SHA-256, 32 bytes as base64url; undefined for an unknown key id. */
+  mac(purpose: Purpose, data: string, keyId?: string): string | undefined;
+  /** In constant time; false for an unknown key id. */
+  verifyMac(purpose: Purpose, data: string, mac: string, keyId: string): boolean;
+  /** `<key id>.<iv, ciphertext, tag>`; `context` (kind and id of the record it stands in) must be the same to open it. */
+  seal(context: string, plaintext: string): string;
+  /** Undefined: another context, another key, or not sealed by us. */
+  open(context: string, sealed: string): string | undefined;
+}
+
+/** `issuer` is part of every key: two deployments with one secret accept nothing of each other's. */
+export function keyring(issuer: string, secrets: readonly KeyringSecret[]): Keyring {
+  const [current] = secrets;
+  if (!current) throw new TypeError('secrets: at least one is needed');
+  const roots = new Map<string, Uint8Array>();
+  for (const { id, secret } of secrets) {
+    const bytes = typeof secret === 'string' ? Buffer.from(secret, 'utf8') : secret;
+    if (!/^[A-Za-z0-9]{1,16}$/.test(id))
+      throw new TypeError(`secrets: the id "${id}" must be 1 to 16 letters or digits`);
+    if (bytes.byteLength < 32) throw new TypeError(`secrets: "${id}" must have at least 32 bytes`);
+    if (roots.has(id)) throw new TypeError(`secrets: the id "${id}" stands twice`);
+    roots.set(id, bytes);
+  }
+
+  // KeyObjects, made once: raw Buffer keys are imported anew at every call on Node 24 (performance.md).
+  const keys = new Map<string, KeyObject>();
+  const key = (purpose: Purpose, keyId: string): KeyObject | undefined => {
+    const name = `${keyId} ${purpose}`;
+    let found = keys.get(name);
+    const root = roots.get(keyId);
+    if (!found && root) {
+      const derived = hkdfSync('sha256', root, 'gatehouse', `${purpose} ${issuer}`, 32);
+      found = createSecretKey(Buffer.from(derived));
+      keys.set(name, found);
+    }
+    return found;
+  };
+
+  const mac: Keyring['mac'] = (purpose, data, keyId = current.id) => {
+    const found = key(purpose, keyId);
+    return found && createHmac('sha256', found).update(data, 'utf8').digest('base64url');
+  };
+
+  return {
+    currentKeyId: current.id,
+    mac,
+    verifyMac(purpose, data, given, keyId) {
+      const expected = mac(purpose, data, keyId);
+      if (expected === undefined) return false;
+      const a = Buffer.from(expected);
+      const b = Buffer.from(given);
+      return a.length === b.length && timingSafeEqual(a, b);
+    },
+    seal(context, plaintext) {
+      const iv = randomBytes(12);
+      const cipher = createCipheriv('aes-256-gcm', key('sealing', current.id) as KeyObject, iv);
+      cipher.setAAD(Buffer.from(context, 'utf8'));
+      const bytes = Buffer.concat([iv, cipher.update(plaintext, 'utf8'), cipher.final(), cipher.getAuthTag()]);
+      return `${current.id}.${bytes.toString('base64url')}`;
+    },
+    open(context, sealed) {
+      const at = sealed.indexOf('.');
+      const found = key('sealing', sealed.slice(0, Math.max(at, 0)));
+      const bytes = Buffer.from(sealed.slice(at + 1), 'base64url');
+      if (!found || bytes.length < 28) return undefined;
+      try {
+        const decipher = createDecipheriv('aes-256-gcm', found, bytes.subarray(0, 12), { authTagLength: 16 });
+        decipher.setAAD(Buffer.from(context, 'utf8'));
+        decipher.setAuthTag(bytes.subarray(-16));
+        return decipher.update(bytes.subarray(12, -16), undefined, 'utf8') + decipher.final('utf8');
+      } catch {
+        return undefined;
+      }
+    },
+  };
+}

@@ -1,0 +1,131 @@
+/** A signer whose keys live in the records: made at first use, private halves sealed, shared by every instance. */
+import {
+  createPrivateKey,
+  createPublicKey,
+  generateKeyPairSync,
+  type JsonWebKey,
+  type KeyObject,
+  randomBytes,
+} from 'node:crypto';
+import type { Records } from '@mcp-gatehouse/records';
+import type { AuthRecords, StoredKeySet } from '../authorization-server/records.ts';
+import { signEs256 } from '../oauth/es256.ts';
+import type { Keyring } from '../sealing/keyring.ts';
+import type { Signer, VerificationKey } from './signer.ts';
+
+interface LoadedKeys {
+  readonly current: { readonly kid: string; readonly key: KeyObject };
+  readonly verification: ReadonlyMap<string, VerificationKey>;
+  readonly publicKeys: readonly JsonWebKey[];
+  readonly loadedAt: number;
+}
+
+const recordId = 'access-token';
+/** How long another instance's new key may stay unseen. */
+const reloadSeconds = 60;
+/** How often a token with an unknown key id may make us read the records (SEC-06, rule 8). */
+const unknownKeySeconds = 5;
+
+export interface LocalSignerOptions {
+  readonly records: Records<AuthRecords>;
+  readonly keyring: Keyring;
+  readonly now: () => number;
+}
+
+export function localSigner({ records, keyring, now }: LocalSignerOptions): Signer {
+  let loaded: LoadedKeys | undefined;
+  let loading: Promise<LoadedKeys> | undefined;
+
+  // Single flight, and a failure is forgotten: nothing that failed once stays failed (SEC-19).
+  const load = (): Promise<LoadedKeys> => {
+    loading ??= read(records, keyring, now())
+      .then((keys) => {
+        loaded = keys;
+        return keys;
+      })
+      .finally(() => {
+        loading = undefined;
+      });
+    return loading;
+  };
+  const fresh = (): LoadedKeys | Promise<LoadedKeys> => {
+    if (!loaded) return load();
+    // In the background: a request never waits for a reload, and a database that is away stops no signing.
+    if (now() - loaded.loadedAt >= reloadSeconds) load().catch(() => {});
+    return loaded;
+  };
+
+  return {
+    algorithms: ['ES256'],
+    async sign(type, claims) {
+      const { current } = await fresh();
+      const header = encode({ alg: 'ES256', typ: type, kid: current.kid });
+      const data = `${header}.${encode(claims)}`;
+      return `${data}.${signEs256(data, current.key)}`;
+    },
+    async jwks() {
+      return { keys: (await fresh()).publicKeys };
+    },
+    verificationKey(keyId) {
+      const known = loaded?.verification.get(keyId);
+      if (known) return known;
+      if (loaded && now() - loaded.loadedAt < unknownKeySeconds) return undefined;
+      return load().then((keys) => keys.verification.get(keyId));
+    },
+  };
+}
+
+function encode(value: unknown): string {
+  return Buffer.from(JSON.stringify(value), 'utf8').toString('base64url');
+}
+
+async function read(records: Records<AuthRecords>, keyring: Keyring, now: number): Promise<LoadedKeys> {
+  let stored = (await records.get('keySet', recordId))?.value;
+  if (!stored) {
+    // Of several instances that start together one creates; the others read what it wrote.
+    await records.create('keySet', recordId, newKeySet(keyring, now));
+    stored = (await records.get('keySet', recordId))?.value;
+    if (!stored) throw new Error('The signing keys were written but cannot be read back.');
+  }
+  return unseal(stored, keyring, now);
+}
+
+function newKeySet(keyring: Keyring, now: number): StoredKeySet {
+  const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  const kid = randomBytes(9).toString('base64url');
+  return {
+    current: kid,
+    keys: [
+      {
+        kid,
+        algorithm: 'ES256',
+        createdAt: now,
+        publicKey: publicKey.export({ format: 'jwk' }),
+        sealedPrivateKey: keyring.seal(sealContext(kid), JSON.stringify(privateKey.export({ format: 'jwk' }))),
+      },
+    ],
+  };
+}
+
+function unseal(stored: StoredKeySet, keyring: Keyring, now: number): LoadedKeys {
+  const verification = new Map<string, VerificationKey>();
+  const publicKeys: JsonWebKey[] = [];
+  for (const { kid, algorithm, publicKey } of stored.keys) {
+    verification.set(kid, { algorithm, key: createPublicKey({ key: publicKey, format: 'jwk' }) });
+    publicKeys.push({ ...publicKey, kid, alg: algorithm, use: 'sig' });
+  }
+  const current = stored.keys.find((key) => key.kid === stored.current);
+  const opened = current && keyring.open(sealContext(current.kid), current.sealedPrivateKey);
+  if (!current || opened === undefined) {
+    throw new Error(
+      'The signing key in the database was sealed with another secret. Put that secret back into `secrets` (after the new one), or remove the keySet record: every access token issued so far then becomes invalid.',
+    );
+  }
+  const key = createPrivateKey({ key: JSON.parse(opened) as JsonWebKey, format: 'jwk' });
+  return { current: { kid: current.kid, key }, verification, publicKeys, loadedAt: now };
+}
+
+/** Sealed values are bound to their record (SEC-08): one moved elsewhere does not open. */
+function sealContext(kid: string): string {
+  return `keySet ${recordId} ${kid}`;
+}

@@ -1,0 +1,38 @@
+/** Who may speak to the gateway at all: Host and Origin, against DNS rebinding and other people's pages (RS-15, SEC-11). */
+import { isLoopbackHost } from './loopback.ts';
+
+export interface AdmissionOptions {
+  readonly issuer: string;
+  readonly resources: readonly string[];
+  readonly allowedOrigins: readonly string[];
+  readonly allowedHosts: readonly string[];
+}
+
+export interface Admission {
+  /** Whether the Host header names this gateway. */
+  host(host: string | undefined): boolean;
+  /** Whether a browser page of this origin may call the MCP endpoints; no Origin at all is no browser. */
+  origin(origin: string | undefined): boolean;
+}
+
+export function admission({ issuer, resources, allowedOrigins, allowedHosts }: AdmissionOptions): Admission {
+  const own = [issuer, ...resources].map((url) => new URL(url));
+  const hosts = new Set([...own.map((url) => url.host), ...allowedHosts.map((host) => host.toLowerCase())]);
+  const origins = new Set([...own.map((url) => url.origin), ...allowedOrigins]);
+  // On a laptop every name of the loopback interface is this computer, and so is every page it serves.
+  const loopback = own.every((url) => isLoopbackHost(url.hostname));
+  return {
+    host(host) {
+      if (host === undefined) return false;
+      return hosts.has(host.toLowerCase()) || (loopback && isLoopbackUrl(`http://${host}`));
+    },
+    origin(origin) {
+      return origin === undefined || origins.has(origin) || (loopback && isLoopbackUrl(origin));
+    },
+  };
+}
+
+function isLoopbackUrl(text: string): boolean {
+  if (!/^https?:\/\/[A-Za-z0-9.[\]:-]+$/.test(text) || !URL.canParse(text)) return false;
+  return isLoopbackHost(new URL(text).hostname);
+}

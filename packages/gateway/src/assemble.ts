@@ -1,0 +1,128 @@
+/** From a configuration to a gateway that can listen: the only file that knows every part. */
+
+import type { Server } from 'node:http';
+import {
+  type AuthRecords,
+  authKinds,
+  cognito,
+  gatehouse,
+  type IdentityProvider,
+  type Log,
+  oidc,
+  type Resource,
+} from '@mcp-gatehouse/auth';
+import type { Records } from '@mcp-gatehouse/records';
+import { admission } from './admission.ts';
+import type { Config, ResourceConfig } from './config/schema.ts';
+import { readSecret } from './config/secrets.ts';
+import { type FrontPageFacts, frontPage } from './front-page.ts';
+import { httpServer } from './http-server.ts';
+import { mcpEndpoint } from './mcp-endpoint.ts';
+import { openPath } from './open-path.ts';
+import { openTarget } from './proxy/forward.ts';
+
+export interface Gateway {
+  readonly server: Server;
+  /** To be registered at the identity provider. */
+  readonly callbackUrl: string;
+  readonly servers: FrontPageFacts['servers'];
+  /** Ends connections to targets and to the database; the server is closed by its owner. */
+  close(): Promise<void>;
+}
+
+export interface AssembleOptions {
+  readonly log: Log;
+  readonly demo?: FrontPageFacts['demo'];
+  readonly now?: () => number;
+}
+
+export async function assemble(config: Config, { log, demo, now }: AssembleOptions): Promise<Gateway> {
+  const { origin } = new URL(config.issuer);
+  const resources = config.resources.map((resource) => asResource(resource, origin));
+  const records = await openRecords(config.records, now);
+  const house = gatehouse({
+    issuer: config.issuer,
+    resources,
+    identityProvider: identityProvider(config.identityProvider),
+    records,
+    secrets: config.secrets.map(({ id, secret }, index) => ({
+      id,
+      secret: readSecret(`secrets[${index}].secret`, secret),
+    })),
+    lifetimes: withoutUndefined(config.lifetimes),
+    log,
+    ...(now && { now }),
+  });
+
+  const targets = new Map(
+    config.resources
+      .flatMap(({ target, open }) => [target, ...open.map((one) => one.target)])
+      .map((url) => [url, openTarget(url)]),
+  );
+  const target = (url: string) => targets.get(url) as ReturnType<typeof openTarget>;
+  const mcpEndpoints = new Map(
+    config.resources.map((resource, index) => [
+      resource.path,
+      mcpEndpoint({
+        resource: origin + resource.path,
+        guard: house.guard(origin + resource.path),
+        target: target(resource.target),
+        targetSecret: resource.targetSecret && readSecret(`resources[${index}].targetSecret`, resource.targetSecret),
+        publicOrigin: origin,
+      }),
+    ]),
+  );
+  const openPaths = config.resources.flatMap(({ open }) =>
+    open.map((one) => openPath(one.path, target(one.target), origin)),
+  );
+  const servers = config.resources.map(({ name, path }) => ({ name: name ?? path, path, url: origin + path }));
+  const server = httpServer({
+    gatehouse: house,
+    mcpEndpoints,
+    openPaths,
+    frontPage: frontPage({ servers, ...(demo && { demo }) }),
+    admission: admission({
+      issuer: config.issuer,
+      resources: resources.map(({ uri }) => uri),
+      allowedOrigins: config.allowedOrigins,
+      allowedHosts: config.allowedHosts,
+    }),
+    log,
+  });
+  return {
+    server,
+    callbackUrl: house.callbackUrl,
+    servers,
+    async close() {
+      await Promise.all([...targets.values()].map(({ pool }) => pool.destroy()));
+      await records.close();
+    },
+  };
+}
+
+function asResource({ path, name, scopes, defaultScope }: ResourceConfig, origin: string): Resource {
+  return { uri: origin + path, scopes, ...(name !== undefined && { name }), ...(defaultScope && { defaultScope }) };
+}
+
+/** A back-end is imported only when it is chosen. */
+async function openRecords(config: Config['records'], now?: () => number): Promise<Records<AuthRecords>> {
+  const options = { kinds: authKinds, ...(now && { now }) };
+  if (config.type === 'memory')
+    return (await import('@mcp-gatehouse/records/memory')).memoryRecords<AuthRecords>(options);
+  return (await import('@mcp-gatehouse/records/sqlite')).sqliteRecords<AuthRecords>({ ...options, file: config.file });
+}
+
+function identityProvider(config: Config['identityProvider']): IdentityProvider {
+  const { type: _, clientSecret, ...rest } = config;
+  const secret = clientSecret && { clientSecret: readSecret('identityProvider.clientSecret', clientSecret) };
+  return config.type === 'cognito'
+    ? cognito({ ...(withoutUndefined(rest) as Parameters<typeof cognito>[0]), ...secret })
+    : oidc({ ...(withoutUndefined(rest) as Parameters<typeof oidc>[0]), ...secret });
+}
+
+/** `exactOptionalPropertyTypes` tells absent from undefined; a parsed configuration does not. */
+function withoutUndefined<T extends object>(value: T): { [K in keyof T]: Exclude<T[K], undefined> } {
+  return Object.fromEntries(Object.entries(value).filter(([, one]) => one !== undefined)) as {
+    [K in keyof T]: Exclude<T[K], undefined>;
+  };
+}

@@ -1,0 +1,55 @@
+/** The command line `gatehouse`: picks the command, and turns what it throws into words and an exit code. */
+import { readFileSync } from 'node:fs';
+import { ConfigError, serveCommand, serveHelp, UsageError } from './commands/serve.ts';
+
+const help = `gatehouse – OAuth 2.1 for MCP servers
+
+Commands
+  serve      put OAuth in front of an MCP server
+  help       this text; gatehouse serve --help for the command's own
+  version    the version
+
+Start here
+  gatehouse serve --local --target http://localhost:8000/mcp
+`;
+
+/** Resolves to the exit code: 0 fine, 1 failed, 2 wrong usage. */
+export async function main(args: readonly string[]): Promise<number> {
+  const [command, ...rest] = args;
+  try {
+    switch (command) {
+      case 'serve':
+        return await serveCommand(rest);
+      case 'version':
+      case '--version':
+      case '-V':
+        process.stdout.write(`${version()}\n`);
+        return 0;
+      case 'help':
+      case '--help':
+      case '-h':
+        process.stdout.write(rest[0] === 'serve' ? serveHelp : help);
+        return 0;
+      case undefined:
+        throw new UsageError('Say what to do.');
+      default:
+        throw new UsageError(`There is no command "${command}".`);
+    }
+  } catch (error) {
+    if (error instanceof UsageError) {
+      process.stderr.write(`${error.message}\n\n${command === 'serve' ? 'gatehouse serve --help shows how.' : help}\n`);
+      return 2;
+    }
+    // What the operator can mend is said without a stack; anything else is a fault of ours and shows one.
+    const expected = error instanceof ConfigError || (error instanceof Error && error.constructor === Error);
+    process.stderr.write(
+      `${expected ? (error as Error).message : error instanceof Error ? error.stack : String(error)}\n`,
+    );
+    return 1;
+  }
+}
+
+function version(): string {
+  const manifest = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string };
+  return manifest.version;
+}

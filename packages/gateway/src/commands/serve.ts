@@ -1,0 +1,171 @@
+/** `gatehouse serve`: flags or a file to a running gateway, and what a person needs to know about it. */
+import { resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import {
+  type Config,
+  ConfigError,
+  checkConfig,
+  connectLines,
+  createLog,
+  demoUser,
+  type LocalOptions,
+  type LogFormat,
+  loadConfig,
+  localConfig,
+  serve,
+  shortName,
+} from '../serve.ts';
+
+export const serveHelp = `gatehouse serve – OAuth 2.1 in front of an MCP server
+
+  gatehouse serve --local --target http://localhost:8000/mcp
+      On a laptop, with nothing configured: SQLite in a data directory, a local
+      user pool with a demo user, and the lines to paste into MCP clients.
+
+  gatehouse serve --config gatehouse.yaml
+      With your identity provider and your database. docs/guides/configuration.md
+      describes every setting.
+
+Options
+  --target URL         the MCP server to protect (Streamable HTTP)
+  --local              sign-in, secrets and database on this computer
+  --config FILE        configuration, JSON or YAML; not together with the others
+  --issuer URL         public URL of the gateway   (http://localhost:PORT)
+  --port N             port to listen on           (8080)
+  --sign-in-port N     port of the local sign-in   (the port after --port)
+  --path PATH          public path of the target   (/mcp)
+  --name NAME          what people call the server (the target's host)
+  --data DIR           data directory of --local   (.gatehouse)
+  --log FORMAT         json, text or none          (text with --local, else json)
+  --json               print what is running as one JSON line
+  --help               this text
+
+Exit codes: 0 stopped in order, 1 could not start, 2 wrong usage.
+`;
+
+interface Plan {
+  readonly config: Config;
+  readonly local?: LocalOptions;
+  readonly logFormat: LogFormat;
+  readonly json: boolean;
+}
+
+/** What the person typed was not a command; the message says what to type. */
+export class UsageError extends Error {}
+
+/** Serves until SIGINT or SIGTERM. Resolves to the exit code. */
+export async function serveCommand(args: readonly string[]): Promise<number> {
+  const plan = planFrom(args);
+  if (!plan) {
+    process.stdout.write(serveHelp);
+    return 0;
+  }
+  const running = await serve(plan.config, {
+    log: createLog(plan.logFormat),
+    ...(plan.local && { local: plan.local }),
+  });
+  process.stdout.write(
+    plan.json
+      ? `${JSON.stringify({ event: 'gateway.ready', issuer: running.url, port: running.port, servers: running.servers, ...(plan.local && { demoUser }) })}\n`
+      : announcement(running.url, running.servers, plan.local !== undefined),
+  );
+  await new Promise<void>((stop) => {
+    process.once('SIGINT', stop);
+    process.once('SIGTERM', stop);
+  });
+  // A second signal means now.
+  process.once('SIGINT', () => process.exit(1));
+  await running.close();
+  return 0;
+}
+
+function planFrom(args: readonly string[]): Plan | undefined {
+  const { values } = parse(args);
+  if (values.help) return undefined;
+  const json = values.json ?? false;
+  const logFormat = values.log ?? (values.local ? 'text' : 'json');
+  if (logFormat !== 'json' && logFormat !== 'text' && logFormat !== 'none') {
+    throw new UsageError('--log takes json, text or none.');
+  }
+  if (values.config !== undefined) {
+    const other = (['target', 'local', 'issuer', 'port', 'sign-in-port', 'path', 'name', 'data'] as const).find(
+      (name) => values[name] !== undefined,
+    );
+    if (other) throw new UsageError(`--${other} cannot stand beside --config: set it in the file.`);
+    return { config: loadConfig(values.config), logFormat, json };
+  }
+  if (values.target === undefined) {
+    throw new UsageError('Say what to protect: --target http://localhost:8000/mcp, or --config FILE.');
+  }
+  if (!values.local) {
+    throw new UsageError('Say who signs people in: --local on a laptop, or an identity provider in a --config FILE.');
+  }
+  const port = portFrom('--port', values.port ?? '8080');
+  const issuer = values.issuer ?? `http://localhost:${port}`;
+  const local: LocalOptions = {
+    dataDir: resolve(values.data ?? '.gatehouse'),
+    issuer,
+    signInPort: values['sign-in-port'] === undefined ? port + 1 : portFrom('--sign-in-port', values['sign-in-port']),
+  };
+  const config = checkConfig('The command line', {
+    ...localConfig(local),
+    listen: { port },
+    resources: [
+      { path: values.path ?? '/mcp', target: values.target, ...(values.name !== undefined && { name: values.name }) },
+    ],
+  });
+  return { config, local, logFormat, json };
+}
+
+function parse(args: readonly string[]) {
+  try {
+    return parseArgs({
+      args: [...args],
+      options: {
+        target: { type: 'string' },
+        local: { type: 'boolean' },
+        config: { type: 'string' },
+        issuer: { type: 'string' },
+        port: { type: 'string' },
+        'sign-in-port': { type: 'string' },
+        path: { type: 'string' },
+        name: { type: 'string' },
+        data: { type: 'string' },
+        log: { type: 'string' },
+        json: { type: 'boolean' },
+        help: { type: 'boolean', short: 'h' },
+      },
+    });
+  } catch (error) {
+    throw new UsageError((error as Error).message);
+  }
+}
+
+function portFrom(flag: string, text: string): number {
+  const port = Number(text);
+  // Not 0: the issuer names the port, and tokens name the issuer.
+  if (!/^\d{1,5}$/.test(text) || port < 1 || port > 65_534)
+    throw new UsageError(`${flag} takes a port from 1 to 65534.`);
+  return port;
+}
+
+/** For a person at a terminal. */
+export function announcement(
+  issuer: string,
+  servers: ReadonlyArray<{ readonly name: string; readonly path: string; readonly url: string }>,
+  local: boolean,
+): string {
+  const lines = ['', `Gatehouse is running at ${issuer}`, ''];
+  if (local) lines.push(`  Demo user   ${demoUser.username}`, `  Password    ${demoUser.password}`, '');
+  for (const { name, path, url } of servers) {
+    lines.push(`  ${name}`, `  ${url}`, '');
+    for (const { client, where, text } of connectLines(shortName(path), url)) {
+      lines.push(`  ${client} (${where})`, `    ${text}`);
+    }
+    lines.push('');
+  }
+  lines.push('Open the first address in a browser for the same lines; press Ctrl+C to stop.', '');
+  return `${lines.join('\n')}\n`;
+}
+
+export { ConfigError };

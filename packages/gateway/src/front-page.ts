@@ -1,0 +1,35 @@
+/** The page at `/`: says to a person with a browser what `serve` says to one with a terminal. */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { sendReply } from '@mcp-gatehouse/auth';
+import { html, page } from '@mcp-gatehouse/auth/page';
+import { connectLines, shortName } from './connect.ts';
+
+export interface FrontPageFacts {
+  readonly servers: ReadonlyArray<{ readonly name: string; readonly path: string; readonly url: string }>;
+  /** Only with a local sign-in. */
+  readonly demo?: { readonly username: string; readonly password: string };
+}
+
+export function frontPage({ servers, demo }: FrontPageFacts): (req: IncomingMessage, res: ServerResponse) => void {
+  const sections = servers.map(({ name, path, url }) => {
+    const lines = connectLines(shortName(path), url).map(
+      ({ client, where, text }) =>
+        html`<h3>${client} <small>${where}</small></h3><pre tabindex="0"><code>${text}</code></pre>`,
+    );
+    return html`<section><h2>${name}</h2><p>The address for any MCP client:</p><pre tabindex="0"><code>${url}</code></pre>${lines}</section>`;
+  });
+  const reply = page(
+    200,
+    'Gatehouse',
+    html`<h1>Gatehouse is running</h1>
+<p>It stands in front of ${servers.length === 1 ? 'an MCP server' : `${servers.length} MCP servers`} and lets in only who has signed in and
+said yes. Connect a client with one of the lines below; it brings you to a sign-in page, and this page to nothing more.</p>
+${
+  demo &&
+  html`<p class="warn">This is a laptop’s sign-in. Use the demo user <strong>${demo.username}</strong> with the password
+<strong><code>${demo.password}</code></strong>, or sign up: the confirmation code stands in the log.</p>`
+}
+${sections}`,
+  );
+  return (req, res) => sendReply(req, res, reply);
+}

@@ -1,0 +1,142 @@
+/** The HTTP server: who may come in, which room a path leads to, one log line a request, and an orderly end. */
+import { randomUUID } from 'node:crypto';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import {
+  type Gatehouse,
+  type Log,
+  type NodeHandler,
+  nodeHandler,
+  repeatedHeader,
+  requestTarget,
+  sendReply,
+} from '@mcp-gatehouse/auth';
+import type { Admission } from './admission.ts';
+import { type McpEndpoint, problem, type Served } from './mcp-endpoint.ts';
+import type { OpenPath } from './open-path.ts';
+
+export interface Rooms {
+  readonly gatehouse: Gatehouse;
+  /** By exact path. */
+  readonly mcpEndpoints: ReadonlyMap<string, McpEndpoint>;
+  readonly openPaths: readonly OpenPath[];
+  /** The page at `/`, where there is one. */
+  readonly frontPage?: (req: IncomingMessage, res: ServerResponse) => void;
+  readonly admission: Admission;
+  readonly log: Log;
+}
+
+export function httpServer(options: Rooms): Server {
+  const rooms = { ...options, authorization: nodeHandler(options.gatehouse) };
+  const server = createServer(
+    {
+      // Slow senders get no socket for long (CVE-2018-12122): the defaults are 60 s, looked at every 30 s.
+      headersTimeout: 10_000,
+      requestTimeout: 30_000,
+      connectionsCheckingInterval: 2_000,
+      // Longer than the idle timeout of the usual load balancers (60 s), or they would send into a closing socket.
+      keepAliveTimeout: 65_000,
+      maxHeaderSize: 32 * 1024,
+    },
+    (req, res) => {
+      const started = process.hrtime.bigint();
+      const requestId = randomUUID();
+      const { path } = requestTarget(req);
+      res.setHeader('x-request-id', requestId);
+      enter(rooms, req, res, requestId)
+        .catch((cause: unknown) => {
+          rooms.log({
+            event: 'fault',
+            path: shown(path),
+            requestId,
+            cause: cause instanceof Error ? cause.stack : String(cause),
+          });
+          if (res.headersSent) res.destroy();
+          else sendReply(req, res, problem(500, 'server_error', 'Something went wrong on our side.'));
+          return { outcome: 'fault' };
+        })
+        .then((served: Served) => {
+          // The path and never the query: codes and states stand there (security.md, rule 11).
+          rooms.log({
+            event: 'http.request',
+            requestId,
+            method: req.method,
+            path: shown(path),
+            status: res.statusCode,
+            ms: Number((process.hrtime.bigint() - started) / 1_000_000n),
+            outcome: served.outcome,
+            ...(served.subject !== undefined && { subject: served.subject }),
+            ...(served.cause !== undefined && { cause: String(served.cause) }),
+          });
+        });
+    },
+  );
+  server.maxHeadersCount = 100;
+  server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
+    // What was no HTTP at all gets a plain answer and no stack.
+    if (error.code === 'ECONNRESET' || !socket.writable) return socket.destroy();
+    const status = error.code === 'HPE_HEADER_OVERFLOW' ? '431 Request Header Fields Too Large' : '400 Bad Request';
+    socket.end(`HTTP/1.1 ${status}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`);
+    return undefined;
+  });
+  return server;
+}
+
+async function enter(
+  rooms: Rooms & { readonly authorization: NodeHandler },
+  req: IncomingMessage,
+  res: ServerResponse,
+  requestId: string,
+): Promise<Served> {
+  const { authorization, mcpEndpoints, openPaths, frontPage, admission } = rooms;
+  const { path } = requestTarget(req);
+  const refuse = (status: number, error: string, description: string): Served => {
+    sendReply(req, res, problem(status, error, description));
+    return { outcome: error };
+  };
+  // For load balancers, which know no host name.
+  if (path === '/healthz') {
+    sendReply(req, res, {
+      status: 200,
+      headers: { 'content-type': 'application/json', 'cache-control': 'no-store' },
+      body: '{"status":"ok"}',
+    });
+    return { outcome: 'health' };
+  }
+  const repeated = repeatedHeader(req);
+  if (repeated !== undefined) return refuse(400, 'invalid_request', `The header ${repeated} is repeated.`);
+  if (!admission.host(req.headers.host)) return refuse(403, 'forbidden', 'This server does not answer to that Host.');
+
+  const mcp = mcpEndpoints.get(path);
+  if (mcp) {
+    if (!admission.origin(req.headers.origin))
+      return refuse(403, 'forbidden', 'Pages of that Origin may not call this server.');
+    return mcp(req, res, requestId);
+  }
+  if (await authorization(req, res)) return { outcome: 'authorization' };
+  const open = openPaths.find(({ prefix }) => path.startsWith(prefix));
+  if (open) return open.serve(req, res, requestId);
+  if (path === '/' && frontPage) {
+    if (req.method !== 'GET' && req.method !== 'HEAD') return refuse(405, 'method_not_allowed', 'Use GET here.');
+    frontPage(req, res);
+    return { outcome: 'front_page' };
+  }
+  return refuse(404, 'not_found', 'There is nothing at this address.');
+}
+
+/** A path in a log line: bounded, and without what a terminal would act on. */
+function shown(path: string): string {
+  return path.slice(0, 200).replace(/[^\x20-\x7e]/g, '?');
+}
+
+/** No new connections, idle ones ended, requests in flight finished; what is left after `graceMs` is cut (REL-04). */
+export function closeServer(server: Server, graceMs = 10_000): Promise<void> {
+  return new Promise((resolve) => {
+    const force = setTimeout(() => server.closeAllConnections(), graceMs);
+    force.unref();
+    server.close(() => {
+      clearTimeout(force);
+      resolve();
+    });
+    server.closeIdleConnections();
+  });
+}

@@ -1,0 +1,126 @@
+/** One resource in front of its target: CORS, guard, proxy, and what is said when the target fails. */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { type Guard, type HttpReply, isReply, protectedResourceMetadataUrl, sendReply } from '@mcp-gatehouse/auth';
+import { insufficientScope } from '@mcp-gatehouse/auth/guard';
+import { type Exchange, forward, type Outcome, type Target } from './proxy/forward.ts';
+
+/** Bytes of one MCP message; the SDK's own servers take 4 MiB. */
+const maxMessageBytes = 8 * 1024 * 1024;
+
+export interface McpEndpointOptions {
+  readonly resource: string;
+  readonly guard: Guard;
+  readonly target: Target;
+  readonly targetSecret?: string | undefined;
+  readonly publicOrigin: string;
+}
+
+/** Who asks and what became of it, for the access log. */
+export interface Served {
+  readonly outcome: string;
+  readonly subject?: string;
+  readonly cause?: unknown;
+}
+
+export type McpEndpoint = (req: IncomingMessage, res: ServerResponse, requestId: string) => Promise<Served>;
+
+export function mcpEndpoint({ resource, guard, target, targetSecret, publicOrigin }: McpEndpointOptions): McpEndpoint {
+  const resourceMetadata = protectedResourceMetadataUrl(resource);
+  return async (req, res, requestId) => {
+    const cors = corsHeaders(req);
+    const send = (reply: HttpReply) => sendReply(req, res, { ...reply, headers: { ...reply.headers, ...cors } });
+    if (req.method === 'OPTIONS') {
+      send(preflight(req));
+      return { outcome: 'preflight' };
+    }
+    const judged = await guard(req.headers as Readonly<Record<string, string | undefined>>);
+    if (isReply(judged)) {
+      send(judged);
+      return { outcome: 'challenged' };
+    }
+    const query = req.url?.indexOf('?') ?? -1;
+    const exchange: Exchange = {
+      req,
+      res,
+      target,
+      path: target.url.pathname + mergedQuery(target.url.search, query < 0 ? '' : (req.url ?? '').slice(query + 1)),
+      token: judged,
+      targetSecret,
+      publicOrigin,
+      remoteAddress: req.socket.remoteAddress,
+      requestId,
+      maxBodyBytes: maxMessageBytes,
+      extraHeaders: cors,
+    };
+    const outcome = await forward(exchange);
+    const reply = replyFor(outcome, resourceMetadata, judged.scope);
+    if (reply && !res.headersSent && !res.destroyed) send(reply);
+    return {
+      outcome: outcome.outcome,
+      subject: judged.subject,
+      ...('cause' in outcome && outcome.cause !== undefined && { cause: outcome.cause }),
+    };
+  };
+}
+
+/** The query of the configured target first, then the client's: neither can be lost. */
+function mergedQuery(configured: string, sent: string): string {
+  if (sent === '') return configured;
+  return configured === '' ? `?${sent}` : `${configured}&${sent}`;
+}
+
+function replyFor(outcome: Outcome, resourceMetadata: string, held: readonly string[]): HttpReply | undefined {
+  switch (outcome.outcome) {
+    case 'insufficient_scope':
+      // SEP-2350: everything the operation needs, and what is held already, in one challenge.
+      return insufficientScope({ resourceMetadata, scope: [...new Set([...held, ...outcome.scope])] });
+    case 'too_large':
+      return problem(413, 'payload_too_large', `A message may have ${maxMessageBytes} bytes.`);
+    case 'unreachable':
+      return problem(502, 'target_unreachable', 'The MCP server behind this gateway does not answer.');
+    case 'refused_by_target':
+      return problem(502, 'target_refused', 'The MCP server behind this gateway did not accept the gateway.');
+    default:
+      return undefined;
+  }
+}
+
+export function problem(status: number, error: string, description: string): HttpReply {
+  return {
+    status,
+    headers: {
+      'content-type': 'application/json',
+      'cache-control': 'no-store',
+      ...(status === 503 && { 'retry-after': '2' }),
+    },
+    body: JSON.stringify({ error, error_description: description }),
+  };
+}
+
+/** Bearer tokens are no cookies: a page that holds one may read the answer. Which pages may ask was judged before. */
+function corsHeaders(req: IncomingMessage): Readonly<Record<string, string>> {
+  const { origin } = req.headers;
+  if (origin === undefined) return {};
+  return {
+    'access-control-allow-origin': origin,
+    vary: 'Origin',
+    'access-control-expose-headers': 'WWW-Authenticate, Mcp-Session-Id, MCP-Protocol-Version, Retry-After',
+  };
+}
+
+/** RS: `OPTIONS` is never 401. The header names asked for are allowed, because `Mcp-Param-*` has no closed list. */
+function preflight(req: IncomingMessage): HttpReply {
+  const asked = req.headers['access-control-request-headers'];
+  const plain = typeof asked === 'string' && asked.length <= 1024 && /^[A-Za-z0-9,\s-]*$/.test(asked);
+  return {
+    status: 204,
+    headers: {
+      'access-control-allow-methods': 'GET, POST, DELETE, OPTIONS',
+      'access-control-allow-headers': plain
+        ? asked
+        : 'authorization, content-type, mcp-protocol-version, mcp-session-id',
+      'access-control-max-age': '7200',
+    },
+    body: '',
+  };
+}

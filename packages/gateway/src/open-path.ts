@@ -1,0 +1,47 @@
+/** Paths that need no token, such as signed downloads: GET only, without identity, one prefix to one target prefix. */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { requestTarget, sendReply } from '@mcp-gatehouse/auth';
+import { problem, type Served } from './mcp-endpoint.ts';
+import { forward, type Target } from './proxy/forward.ts';
+
+export interface OpenPath {
+  /** Ends with a slash, so that `/exports` cannot match `/exports-of-others`. */
+  readonly prefix: string;
+  serve(req: IncomingMessage, res: ServerResponse, requestId: string): Promise<Served>;
+}
+
+export function openPath(path: string, target: Target, publicOrigin: string): OpenPath {
+  const prefix = path.endsWith('/') ? path : `${path}/`;
+  const base = target.url.pathname.endsWith('/') ? target.url.pathname : `${target.url.pathname}/`;
+  return {
+    prefix,
+    async serve(req, res, requestId) {
+      if (req.method !== 'GET' && req.method !== 'HEAD') {
+        sendReply(req, res, problem(405, 'method_not_allowed', 'Use GET here.'));
+        return { outcome: 'method_not_allowed' };
+      }
+      const { path: asked, query } = requestTarget(req);
+      const rest = asked.slice(prefix.length);
+      // Two programs normalise paths differently (CVE-2026-22031): only what has one reading goes through.
+      if (!/^[A-Za-z0-9._~-]+(\/[A-Za-z0-9._~-]+)*$/.test(rest) || /(^|\/)\.{1,2}(\/|$)/.test(rest)) {
+        sendReply(req, res, problem(404, 'not_found', 'There is nothing at this address.'));
+        return { outcome: 'not_found' };
+      }
+      const { outcome } = await forward({
+        req,
+        res,
+        target,
+        path: `${base}${rest}${query === '' ? '' : `?${query}`}`,
+        publicOrigin,
+        remoteAddress: req.socket.remoteAddress,
+        requestId,
+        maxBodyBytes: 0,
+        extraHeaders: {},
+      });
+      if (outcome !== 'answered' && !res.headersSent && !res.destroyed) {
+        sendReply(req, res, problem(502, 'target_unreachable', 'The server behind this gateway does not answer.'));
+      }
+      return { outcome };
+    },
+  };
+}

@@ -1,0 +1,127 @@
+/** The reverse proxy: one request to the target and its answer back, streamed both ways and never held (RS-21). */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { type Dispatcher, Pool } from 'undici';
+import { challengedScope, type RequestFacts, requestHeaders, responseHeaders } from './headers.ts';
+
+export interface Target {
+  readonly url: URL;
+  readonly pool: Pool;
+}
+
+export function openTarget(url: string): Target {
+  const parsed = new URL(url);
+  const pool = new Pool(parsed.origin, {
+    connections: 128,
+    connect: { timeout: 5_000 },
+    // A tool may think for minutes before its first byte; a stream may be silent for as long as it likes.
+    headersTimeout: 300_000,
+    bodyTimeout: 0,
+    keepAliveTimeout: 10_000,
+  });
+  return { url: parsed, pool };
+}
+
+export interface Exchange extends Omit<RequestFacts, 'rawHeaders'> {
+  readonly req: IncomingMessage;
+  readonly res: ServerResponse;
+  readonly target: Target;
+  /** Path and query at the target. */
+  readonly path: string;
+  /** Bytes of a request body; more are refused with 413. */
+  readonly maxBodyBytes: number;
+  /** Headers of ours on every answer, CORS among them. */
+  readonly extraHeaders: Readonly<Record<string, string>>;
+}
+
+/** What came of it, for the log; the response has been written, whatever it is. */
+export type Outcome =
+  | { readonly outcome: 'answered'; readonly status: number }
+  /** The target wants a stronger token: the caller answers with its own challenge. Nothing was written. */
+  | { readonly outcome: 'insufficient_scope'; readonly scope: readonly string[] }
+  /** Nothing was written: the caller says so. */
+  | { readonly outcome: 'unreachable' | 'too_large' | 'refused_by_target'; readonly cause?: unknown }
+  | { readonly outcome: 'cut'; readonly cause?: unknown };
+
+export function forward(exchange: Exchange): Promise<Outcome> {
+  const { req, res, target, path, maxBodyBytes, extraHeaders } = exchange;
+  const declared = Number(req.headers['content-length'] ?? 0);
+  if (declared > maxBodyBytes) return Promise.resolve({ outcome: 'too_large' });
+  const hasBody = declared > 0 || req.headers['transfer-encoding'] !== undefined;
+
+  return new Promise((resolve) => {
+    let controller: Dispatcher.DispatchController | undefined;
+    let tooLarge = false;
+    let settled = false;
+    const abort = (reason: string) => {
+      if (controller && !controller.aborted) controller.abort(new Error(reason));
+    };
+    // The client closing its connection is its way to cancel (2026-07-28, Streamable HTTP): the target must learn of it.
+    const onClose = () => {
+      if (!res.writableFinished) abort('the client went away');
+    };
+    res.on('close', onClose);
+    const settle = (outcome: Outcome) => {
+      settled = true;
+      res.off('close', onClose);
+      resolve(outcome);
+    };
+    if (hasBody && declared === 0) {
+      let received = 0;
+      req.on('data', (chunk: Buffer) => {
+        received += chunk.length;
+        if (received <= maxBodyBytes || tooLarge) return;
+        tooLarge = true;
+        abort('the request body is too large');
+      });
+      req.pause();
+    }
+
+    const handler: Dispatcher.DispatchHandler = {
+      onRequestStart(started) {
+        controller = started;
+        if (res.destroyed) abort('the client went away');
+      },
+      onResponseStart(_, status, headers) {
+        // An interim answer is not the answer (RFC 9110 §15.2).
+        if (status < 200) return;
+        const scope = status === 403 ? challengedScope(headers) : undefined;
+        if (scope) {
+          settle({ outcome: 'insufficient_scope', scope });
+          return abort('answered by our own challenge');
+        }
+        // The client's token was good; that the target did not believe us is no fault of the client's.
+        if (status === 401) {
+          settle({ outcome: 'refused_by_target' });
+          return abort('the target refused the gateway');
+        }
+        res.writeHead(status, { ...responseHeaders(headers), ...extraHeaders });
+        res.flushHeaders();
+      },
+      onResponseData(current, chunk) {
+        if (!res.headersSent || res.write(chunk)) return;
+        current.pause();
+        res.once('drain', () => current.resume());
+      },
+      onResponseEnd() {
+        if (!res.headersSent) return;
+        res.end();
+        settle({ outcome: 'answered', status: res.statusCode });
+      },
+      onResponseError(_, cause) {
+        if (settled) return; // the caller answers, or has
+        if (tooLarge && !res.headersSent) return settle({ outcome: 'too_large' });
+        if (!res.headersSent) return settle({ outcome: res.destroyed ? 'cut' : 'unreachable', cause });
+        // Half an answer must not look like a whole one.
+        res.destroy();
+        settle({ outcome: 'cut', cause });
+      },
+    };
+    const method = (req.method ?? 'GET') as Dispatcher.HttpMethod;
+    const headers = requestHeaders({ ...exchange, rawHeaders: req.rawHeaders });
+    try {
+      target.pool.dispatch({ method, path, headers, body: hasBody ? req : null }, handler);
+    } catch (cause) {
+      settle({ outcome: 'unreachable', cause });
+    }
+  });
+}

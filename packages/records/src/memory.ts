@@ -1,0 +1,79 @@
+/** Owns the records of one process, kept in memory: for tests, trials and what may be lost at a restart. */
+
+import { checkExpiry, checkRecord, checkVersion, encodeValue, groupOf, kindTable, systemSeconds } from './limits.ts';
+import { type Entry, Shelf, sweeper } from './memory-shelf.ts';
+import { collectPage, pageQuery, stored } from './paging.ts';
+import { type RecordMap, type Records, RecordsError, type RecordsOptions } from './records.ts';
+
+export type MemoryRecordsOptions<R extends RecordMap> = RecordsOptions<R>;
+
+/** Values are kept as JSON text: what a caller gave or got stays the caller's, whatever is done to it. */
+export function memoryRecords<R extends RecordMap>(options: MemoryRecordsOptions<R>): Records<R> {
+  const { now = systemSeconds } = options;
+  const table = kindTable(options.kinds);
+  const shelves = new Map([...table.keys()].map((kind) => [kind, new Shelf()]));
+  const sweep = sweeper([...shelves.values()]);
+  let versions = 0;
+  let closed = false;
+
+  function shelfOf(kind: string): Shelf {
+    if (closed) throw new RecordsError('these records are closed');
+    return shelves.get(kind) as Shelf;
+  }
+
+  function entry(kind: string, value: unknown, expiresAt: number | undefined): Entry {
+    checkExpiry(expiresAt);
+    return { text: encodeValue(value), version: String(++versions), expiresAt, group: groupOf(table, kind, value) };
+  }
+
+  return {
+    async get(kind, id) {
+      checkRecord(table, kind, id);
+      const found = shelfOf(kind).get(id, now());
+      return found && stored(id, found.text, found.version, found.expiresAt);
+    },
+
+    async create(kind, id, value, expiresAt) {
+      checkRecord(table, kind, id);
+      const made = entry(kind, value, expiresAt);
+      const shelf = shelfOf(kind);
+      const seconds = now();
+      sweep(seconds);
+      if (shelf.get(id, seconds)) return false;
+      shelf.put(id, made);
+      return true;
+    },
+
+    async replace(kind, was, value, expiresAt) {
+      checkRecord(table, kind, was.id);
+      checkVersion(was.version);
+      const made = entry(kind, value, expiresAt);
+      const shelf = shelfOf(kind);
+      const seconds = now();
+      sweep(seconds);
+      if (shelf.get(was.id, seconds)?.version !== was.version) return false;
+      shelf.put(was.id, made);
+      return true;
+    },
+
+    async take(kind, id) {
+      checkRecord(table, kind, id);
+      const shelf = shelfOf(kind);
+      const seconds = now();
+      const found = shelf.get(id, seconds);
+      shelf.remove(id);
+      sweep(seconds);
+      return found && JSON.parse(found.text);
+    },
+
+    async list(kind, filter, after) {
+      const query = pageQuery(table, kind, filter, after);
+      return collectPage(kind, query, shelfOf(kind).after(query.group, query.afterId, now()));
+    },
+
+    async close() {
+      closed = true;
+      shelves.clear();
+    },
+  };
+}
