@@ -14,6 +14,9 @@ if (!Number.isInteger(port) || port < 1 || port > 65_534) throw new Error('PORT 
 const dataDir = process.env.GATEHOUSE_DATA ?? join(root, '.gatehouse');
 const issuer = `http://localhost:${port}`;
 
+/** Short-lived tokens show refreshing at work; 15 minutes unless told. */
+const accessTokenSeconds = Number(process.env.GATEHOUSE_ACCESS_TOKEN_SECONDS ?? 900);
+
 /** Only the gateway knows it: nobody else on this computer can pretend to be somebody's gateway. */
 const secretVariable = 'GATEHOUSE_ANKIFY_SECRET';
 process.env[secretVariable] = randomBytes(32).toString('base64url');
@@ -23,6 +26,7 @@ const local = { dataDir, issuer, signInPort: port + 1 };
 const config = checkConfig('npm start', {
   ...localConfig(local),
   listen: { port },
+  lifetimes: { accessTokenSeconds },
   resources: [
     {
       path: '/ankify/mcp',

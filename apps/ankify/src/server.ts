@@ -32,6 +32,8 @@ export interface Ankify {
   close(): Promise<void>;
 }
 
+/** Calls take milliseconds: what still runs after this is a subscription, which has no end of its own. */
+const streamGraceMs = 500;
 const closeGraceMs = 3000;
 
 /** Rejects with an `Error` that names the option if one is unusable, or with Node's if the port cannot be had. */
@@ -65,6 +67,8 @@ export async function startAnkify(options: AnkifyOptions): Promise<Ankify> {
   // A sender that stops in the middle is cut off with a 408, whatever it holds open.
   server.requestTimeout = 30_000;
   server.headersTimeout = 10_000;
+  // Longer than a gateway keeps idle connections, or it would send a request into one that is just being closed.
+  server.keepAliveTimeout = 65_000;
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen(port, host, resolve);
@@ -76,13 +80,14 @@ export async function startAnkify(options: AnkifyOptions): Promise<Ankify> {
     url: `http://${name}:${address.port}`,
     close: () => {
       closing ??= new Promise((resolve) => {
+        const endStreams = setTimeout(() => void mcp.close(), streamGraceMs);
         const cut = setTimeout(() => server.closeAllConnections(), closeGraceMs);
         server.close(() => {
+          clearTimeout(endStreams);
           clearTimeout(cut);
-          resolve();
+          resolve(mcp.close());
         });
         server.closeIdleConnections();
-        void mcp.close();
       });
       return closing;
     },

@@ -60,7 +60,7 @@ export function httpServer(options: Rooms): Server {
             event: 'http.request',
             requestId,
             method: req.method,
-            path: shown(path),
+            path: served.shownPath ?? shown(path),
             status: res.statusCode,
             ms: Number((process.hrtime.bigint() - started) / 1_000_000n),
             outcome: served.outcome,

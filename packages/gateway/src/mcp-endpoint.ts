@@ -19,6 +19,8 @@ export interface McpEndpointOptions {
 export interface Served {
   readonly outcome: string;
   readonly subject?: string;
+  /** In place of the path, where the path itself opens a door. */
+  readonly shownPath?: string;
   readonly cause?: unknown;
 }
 

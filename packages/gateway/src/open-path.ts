@@ -18,14 +18,14 @@ export function openPath(path: string, target: Target, publicOrigin: string): Op
     async serve(req, res, requestId) {
       if (req.method !== 'GET' && req.method !== 'HEAD') {
         sendReply(req, res, problem(405, 'method_not_allowed', 'Use GET here.'));
-        return { outcome: 'method_not_allowed' };
+        return { outcome: 'method_not_allowed', shownPath: `${prefix}…` };
       }
       const { path: asked, query } = requestTarget(req);
       const rest = asked.slice(prefix.length);
       // Two programs normalise paths differently (CVE-2026-22031): only what has one reading goes through.
       if (!/^[A-Za-z0-9._~-]+(\/[A-Za-z0-9._~-]+)*$/.test(rest) || /(^|\/)\.{1,2}(\/|$)/.test(rest)) {
         sendReply(req, res, problem(404, 'not_found', 'There is nothing at this address.'));
-        return { outcome: 'not_found' };
+        return { outcome: 'not_found', shownPath: `${prefix}…` };
       }
       const { outcome } = await forward({
         req,
@@ -41,7 +41,8 @@ export function openPath(path: string, target: Target, publicOrigin: string): Op
       if (outcome !== 'answered' && !res.headersSent && !res.destroyed) {
         sendReply(req, res, problem(502, 'target_unreachable', 'The server behind this gateway does not answer.'));
       }
-      return { outcome };
+      // A signed link is a credential for as long as it lives: it is not written down.
+      return { outcome, shownPath: `${prefix}…` };
     },
   };
 }

@@ -152,10 +152,13 @@ test('a code confirmed in another browser confirms the account but signs nobody 
   const fields = { username: 'grace', email: 'grace@example.com', password: NEW_PASSWORD };
   const { location } = await browser.submit(await browser.get(url), fields);
   const other = pool.browser();
+  await pool.signIn({}, other, 'bob');
   const done = await other.submit(await other.get(location), { username: 'grace', code: pool.codeFor('grace') });
   expect(new URL(done.location).pathname).toBe('/login');
   expect((await other.get(done.location)).html).toContain('Your account is confirmed.');
-  expect((await other.get(pool.authorizeUrl({ prompt: 'none' }))).location).toContain('login_required');
+  const stranger = pool.browser();
+  expect((await stranger.get(pool.authorizeUrl({ prompt: 'none' }))).location).toContain('login_required');
+  expect(pool.events.filter((event) => event.event === 'user.signed_in')).toHaveLength(1);
 });
 
 test.each([

@@ -109,7 +109,7 @@ export function recordsProcessConformance(name: string, backend: SharedBackend):
 
     test('processes that open a fresh database at the same moment all succeed', async () => {
       const others = start(4);
-      for (let i = 0; i < 10; i++) {
+      for (let i = 0; i < 50; i++) {
         const place = await backend.place();
         const wrote = await Promise.all(others.map((other) => other.ask({ do: 'open', place })));
         expect(wrote).toEqual([true, true, true, true]);

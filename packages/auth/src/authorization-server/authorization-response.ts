@@ -1,5 +1,6 @@
 /** The way back to the client: code or error, always with `state` and `iss` (RFC 6749 §4.1.2, RFC 9207 §2). */
-import type { OAuthError } from '../oauth/error.ts';
+import type { IdentityProviderError } from '../identity-providers/identity-provider.ts';
+import { OAuthError } from '../oauth/error.ts';
 import { type HttpReply, redirect } from '../oauth/http.ts';
 import { isLoopbackRedirect, redirectDisplay, withParameters } from '../oauth/redirect-uri.ts';
 import { errorPage } from './pages/error.ts';
@@ -38,6 +39,18 @@ export function earlyErrorResponse(
     code: error.code,
     back: { href: errorLocation(issuer, target, error), host: redirectDisplay(target.redirectUri) },
   });
+}
+
+/** The identity provider did not sign the person in: that it was a no, or that it may work later; never its words. */
+export function signInFailedResponse(
+  issuer: string,
+  target: ResponseTarget,
+  failure: IdentityProviderError,
+): HttpReply {
+  const error = failure.transient
+    ? new OAuthError('temporarily_unavailable', 'The sign-in is not available right now; try again in a moment.')
+    : new OAuthError('access_denied', 'The person was not signed in.');
+  return errorResponse(issuer, target, error);
 }
 
 function errorLocation(issuer: string, { redirectUri, state }: ResponseTarget, error: OAuthError): string {

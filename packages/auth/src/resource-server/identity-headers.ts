@@ -32,7 +32,7 @@ export function writeIdentityHeaders(token: AccessToken, secret?: string): Array
     headers.push(['x-gatehouse-identity-issuer', printable(token.identity.issuer)]);
     headers.push(['x-gatehouse-identity-subject', printable(token.identity.subject)]);
   }
-  if (secret !== undefined) headers.push(['x-gatehouse-secret', secret]);
+  if (secret !== undefined) headers.push(['x-gatehouse-secret', printable(secret)]);
   return headers;
 }
 

@@ -4,7 +4,7 @@ import { type Identity, IdentityProviderError, subjectOf } from '../../identity-
 import { OAuthError } from '../../oauth/error.ts';
 import type { Endpoint, HttpReply } from '../../oauth/http.ts';
 import { queryParameters } from '../../oauth/parameters.ts';
-import { codeResponse, errorResponse } from '../authorization-response.ts';
+import { codeResponse, signInFailedResponse } from '../authorization-response.ts';
 import { authorizationCode, digest, newGrantId } from '../credential.ts';
 import type { Parts } from '../parts.ts';
 import type { AuthorizationRequest } from '../records.ts';
@@ -39,7 +39,7 @@ export function callback(parts: Parts): Endpoint {
     } catch (error) {
       if (!(error instanceof IdentityProviderError)) throw error;
       log({ event: 'sign_in.failed', reason: error.reason, client, transient: error.transient });
-      return errorResponse(issuer, asked, publicError(error));
+      return signInFailedResponse(issuer, asked, error);
     }
   };
 
@@ -72,12 +72,6 @@ export function callback(parts: Parts): Endpoint {
     log({ event: 'code.issued', client, grant: grantId, resource, scope: scope.join(' ') });
     return codeResponse(issuer, asked, authorizationCode(keyring, grantId));
   }
-}
-
-/** What the client learns: that it was a no, or that it may try again; never the provider's words. */
-function publicError(error: IdentityProviderError): OAuthError {
-  if (error.transient) return new OAuthError('temporarily_unavailable', 'The sign-in is not available right now.');
-  return new OAuthError('access_denied', 'The person was not signed in.');
 }
 
 function refuse(description: string, reason: string): OAuthError {

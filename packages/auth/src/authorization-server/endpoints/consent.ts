@@ -1,8 +1,9 @@
 /** The person's answer: stores the authorization request and sends the browser to the identity provider (PX-05). */
+import { IdentityProviderError } from '../../identity-providers/identity-provider.ts';
 import { OAuthError } from '../../oauth/error.ts';
 import { type Endpoint, type HttpRequest, redirect } from '../../oauth/http.ts';
 import { formParameters } from '../../oauth/parameters.ts';
-import { errorResponse } from '../authorization-response.ts';
+import { errorResponse, signInFailedResponse } from '../authorization-response.ts';
 import { maxConsentFormLength, readConsentForm } from '../consent-form.ts';
 import { digest } from '../credential.ts';
 import type { Parts } from '../parts.ts';
@@ -34,6 +35,14 @@ export function consent(parts: Parts): Endpoint {
     const state = newState();
     const binding = signInBinding(keyring, state, keyring.currentKeyId);
     if (!binding) throw new Error('The current key is not in the keyring.');
+    let location: string;
+    try {
+      location = await identityProvider.start(binding, callbackUrl);
+    } catch (error) {
+      if (!(error instanceof IdentityProviderError)) throw error;
+      log({ event: 'sign_in.failed', reason: error.reason, client, transient: error.transient });
+      return signInFailedResponse(issuer, form, error);
+    }
     const { issuedAt: _, ...authorizationRequest } = form;
     // Stored only now, after the consent, and immediately before the redirect (MCP security best practices, state).
     await records.create(
@@ -43,7 +52,7 @@ export function consent(parts: Parts): Endpoint {
       now() + lifetimes.signInSeconds,
     );
     log({ event: 'consent.given', client, resource: form.resource, scope: form.scope.join(' ') });
-    return redirect(await identityProvider.start(binding, callbackUrl));
+    return redirect(location);
   };
 }
 
