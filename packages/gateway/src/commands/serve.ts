@@ -23,7 +23,7 @@ export const serveHelp = `gatehouse serve – OAuth 2.1 in front of an MCP serve
       user pool with a demo user, and the lines to paste into MCP clients.
 
   gatehouse serve --config gatehouse.yaml
-      With your identity provider and your database. docs/guides/configuration.md
+      With your identity provider and your database. docs/configuration.md
       describes every setting.
 
 Options

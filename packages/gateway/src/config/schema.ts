@@ -32,7 +32,12 @@ const resource = z.strictObject({
     .optional()
     .describe('Sent to the target as x-gatehouse-secret, so that it can refuse everybody else.'),
   open: z
-    .array(z.strictObject({ path, target: httpUrl }))
+    .array(
+      z.strictObject({
+        path: path.describe('Public path; everything below it is open.'),
+        target: httpUrl.describe('Where it leads: the rest of the path is appended.'),
+      }),
+    )
     .default([])
     .describe('Paths below which GET is forwarded without a token or an identity, such as signed downloads.'),
 });
@@ -44,26 +49,32 @@ const identityProvider = z.discriminatedUnion('type', [
       .string()
       .regex(/^[a-z]{2}(-[a-z]+)+-\d+_[A-Za-z0-9]{1,55}$/, 'must be of the form eu-central-1_AbCdEf123'),
     domain: httpUrl.describe('The user pool domain, https://….'),
-    clientId: z.string().min(1),
+    clientId: z.string().min(1).describe('Our app client at the user pool.'),
     clientSecret: secretReference.optional(),
-    scope: z.array(z.string().min(1)).optional(),
-    issuerForm: z.enum(['original', 'updated']).optional(),
-    issuerOrigin: httpUrl.optional(),
-    name: z.string().min(1).max(80).optional(),
+    scope: z.array(z.string().min(1)).optional().describe('Scopes to ask for beside openid.'),
+    issuerForm: z
+      .enum(['original', 'updated'])
+      .optional()
+      .describe('Which issuer the pool uses: cognito-idp… (original, the default) or issuer-cognito-idp… (updated).'),
+    issuerOrigin: httpUrl.optional().describe('Origin of the issuer of a pool that is not Amazon’s.'),
+    name: z.string().min(1).max(80).optional().describe('What people call the sign-in; its host unless given.'),
   }),
   z.strictObject({
     type: z.literal('oidc'),
-    issuer: httpUrl,
-    clientId: z.string().min(1),
+    issuer: httpUrl.describe('Exactly as in the provider’s discovery document.'),
+    clientId: z.string().min(1).describe('Our client at the provider.'),
     clientSecret: secretReference.optional(),
-    scope: z.array(z.string().min(1)).optional(),
-    name: z.string().min(1).max(80).optional(),
+    scope: z.array(z.string().min(1)).optional().describe('Scopes to ask for beside openid.'),
+    name: z.string().min(1).max(80).optional().describe('What people call the sign-in; its host unless given.'),
   }),
 ]);
 
 const records = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('memory') }),
-  z.strictObject({ type: z.literal('sqlite'), file: z.string().min(1) }),
+  z.strictObject({
+    type: z.literal('sqlite'),
+    file: z.string().min(1).describe('The database; its folder is made if it is missing.'),
+  }),
 ]);
 
 export const configSchema = z.strictObject({
@@ -71,13 +82,13 @@ export const configSchema = z.strictObject({
   issuer: httpUrl.describe('The public URL of the authorization server, without a trailing slash.'),
   listen: z
     .strictObject({
-      port: z.int().min(0).max(65_535).optional(),
-      host: z.string().min(1).default('127.0.0.1'),
+      port: z.int().min(0).max(65_535).optional().describe('Port to listen on; the port of the issuer unless given.'),
+      host: z.string().min(1).default('127.0.0.1').describe('Address to listen on; 0.0.0.0 for all of them.'),
     })
     .prefault({}),
-  resources: z.array(resource).min(1),
-  identityProvider,
-  records,
+  resources: z.array(resource).min(1).describe('The MCP servers behind the gateway.'),
+  identityProvider: identityProvider.describe('Who signs people in.'),
+  records: records.describe('Where grants and keys are kept. In memory, a restart forgets everybody.'),
   secrets: z
     .array(
       z.strictObject({
@@ -89,17 +100,22 @@ export const configSchema = z.strictObject({
     .describe('The first makes new values, all are accepted. At least 32 random bytes each.'),
   lifetimes: z
     .strictObject({
-      accessTokenSeconds: seconds.max(24 * 3600),
-      codeSeconds: seconds.max(600),
-      refreshIdleSeconds: seconds,
-      grantSeconds: seconds,
-      graceSeconds: z.int().min(0).max(600),
-      graceReplays: z.int().min(0).max(100),
-      consentSeconds: seconds,
-      signInSeconds: seconds,
+      accessTokenSeconds: seconds.max(24 * 3600).describe('An access token; 900 unless given.'),
+      codeSeconds: seconds.max(600).describe('An authorization code; 60.'),
+      refreshIdleSeconds: seconds.describe('A refresh token nobody uses; 30 days.'),
+      grantSeconds: seconds.describe('A grant, however often it is refreshed; a year.'),
+      graceSeconds: z
+        .int()
+        .min(0)
+        .max(600)
+        .describe('How long the refresh token before the current one is answered again; 60.'),
+      graceReplays: z.int().min(0).max(100).describe('How often; 10.'),
+      consentSeconds: seconds.describe('An open consent page; 30 minutes.'),
+      signInSeconds: seconds.describe('From the consent to the way back from the identity provider; 10 minutes.'),
     })
     .partial()
-    .default({}),
+    .default({})
+    .describe('How long things live.'),
   allowedOrigins: z
     .array(z.string().regex(/^https?:\/\/[^/\s]+$/, 'must be an origin such as https://app.example.com'))
     .default([])
