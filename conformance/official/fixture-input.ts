@@ -2,11 +2,11 @@
 import { randomBytes } from 'node:crypto';
 import {
   acceptedContent,
+  CLIENT_CAPABILITIES_META_KEY,
   createRequestStateCodec,
   inputRequired,
   inputResponse,
   type McpServer,
-  MissingRequiredClientCapabilityError,
   type ServerContext,
 } from '@modelcontextprotocol/server';
 import * as z from 'zod';
@@ -24,7 +24,8 @@ const askModel = (question: string, maxTokens: number) =>
 
 /** What the client of this request says it can do; a revision without sessions says it with every request. */
 function declared(ctx: ServerContext): Readonly<Record<string, unknown>> {
-  return (ctx.mcpReq.envelope?.['io.modelcontextprotocol/clientCapabilities'] ?? {}) as Record<string, unknown>;
+  const envelope: Readonly<Record<string, unknown>> | undefined = ctx.mcpReq.envelope;
+  return (envelope?.[CLIENT_CAPABILITIES_META_KEY] ?? {}) as Readonly<Record<string, unknown>>;
 }
 
 export function registerInputTools(server: McpServer): void {
@@ -32,12 +33,10 @@ export function registerInputTools(server: McpServer): void {
   registerWithState(server);
   registerPushed(server);
 
-  server.registerTool('test_missing_capability', { description: 'Needs a client that samples.' }, (ctx) => {
-    if (!('sampling' in declared(ctx))) {
-      throw new MissingRequiredClientCapabilityError({ requiredCapabilities: { sampling: {} } });
-    }
-    return answer('The client samples.');
-  });
+  // What the client did not declare the SDK refuses by itself, with -32021.
+  server.registerTool('test_missing_capability', { description: 'Needs a client that samples.' }, () =>
+    inputRequired({ inputRequests: { model: askModel('What is the capital of France?', 100) } }),
+  );
   server.registerTool(
     'test_input_required_result_capabilities',
     { description: 'Asks only for what the client can do.' },

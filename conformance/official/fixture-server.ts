@@ -11,7 +11,7 @@ import {
   completable,
   createMcpHandler,
   fromJsonSchema,
-  type McpHandler,
+  type McpHttpHandler,
   McpServer,
   ResourceTemplate,
 } from '@modelcontextprotocol/server';
@@ -25,7 +25,7 @@ export interface FixtureServer {
 }
 
 export async function startFixtureServer(): Promise<FixtureServer> {
-  const handler: McpHandler = createMcpHandler(() => fixture(handler), { legacy: 'stateless' });
+  const handler: McpHttpHandler = createMcpHandler(() => fixture(handler), { legacy: 'stateless' });
   const serve = toNodeHandler(handler);
   const server = createServer((request, response) => void serve(request, response)).listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -40,7 +40,7 @@ export async function startFixtureServer(): Promise<FixtureServer> {
   };
 }
 
-function fixture(handler: McpHandler): McpServer {
+function fixture(handler: McpHttpHandler): McpServer {
   const server = new McpServer(
     { name: 'gatehouse-conformance-fixture', version: '1.0.0' },
     {
@@ -145,7 +145,7 @@ function registerSchemaTools(server: McpServer): void {
   );
 }
 
-function registerNotifyingTools(server: McpServer, handler: McpHandler): void {
+function registerNotifyingTools(server: McpServer, handler: McpHttpHandler): void {
   const pauseMs = 50;
   server.registerTool('test_tool_with_logging', { description: 'Logs three lines while it works.' }, async (ctx) => {
     await ctx.mcpReq.log('info', 'Tool execution started');

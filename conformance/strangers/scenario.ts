@@ -29,7 +29,8 @@ export interface Stranger {
   expectTurnedAway(): Promise<void>;
 }
 
-export async function tellTheWholeStory(stack: Stack, stranger: Stranger): Promise<void> {
+/** Resolves to an access token that has expired; its grant is over, too. */
+export async function tellTheWholeStory(stack: Stack, stranger: Stranger): Promise<string> {
   expect(await stranger.tools()).toContain('create_deck');
   expect(stranger.peopleAsked()).toBe(1);
   await expectDeckBehind(await stranger.createDeck(deckArguments));
@@ -55,6 +56,7 @@ export async function tellTheWholeStory(stack: Stack, stranger: Stranger): Promi
   await untilExpired(second.accessToken);
   await expectRefused(stack.mcp, second.accessToken);
   await stranger.expectTurnedAway();
+  return first.accessToken;
 }
 
 /** Origins of the product's own pages: the gateway's and the local sign-in's, which has the port after it. */

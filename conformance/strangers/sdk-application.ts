@@ -47,9 +47,11 @@ export async function listenForCallback(): Promise<Listener> {
 export function memoryProvider<
   Client extends { client_id: string },
   Tokens extends { access_token: string; refresh_token?: string | undefined },
+  Discovery = unknown,
 >(redirectUri: string, clientName: string) {
   let client: Client | undefined;
   let tokens: Tokens | undefined;
+  let discovery: Discovery | undefined;
   let verifier = '';
   let lastState = '';
   const verifiers: string[] = [];
@@ -96,10 +98,15 @@ export function memoryProvider<
         verifiers.push(text);
       },
       codeVerifier: () => verifier,
+      saveDiscoveryState: (state: Discovery) => {
+        discovery = state;
+      },
+      discoveryState: () => discovery,
       invalidateCredentials: (scope: string) => {
         invalidated.push(scope);
         if (scope === 'all' || scope === 'tokens') tokens = undefined;
         if (scope === 'all' || scope === 'client') client = undefined;
+        if (scope === 'all' || scope === 'discovery') discovery = undefined;
       },
     },
   };

@@ -1,6 +1,14 @@
 /** The official TypeScript SDK, version 2, as a client of MCP 2026-07-28: no `initialize`, `server/discover` instead. */
-import { Client, StreamableHTTPClientTransport, UnauthorizedError } from '@modelcontextprotocol/client';
-import type { StoredOAuthClientInformation, StoredOAuthTokens } from '@modelcontextprotocol/client';
+import {
+  type AuthProvider,
+  Client,
+  type OAuthClientProvider,
+  type OAuthDiscoveryState,
+  type StoredOAuthClientInformation,
+  type StoredOAuthTokens,
+  StreamableHTTPClientTransport,
+  UnauthorizedError,
+} from '@modelcontextprotocol/client';
 import { afterAll, beforeAll, expect, it, onTestFailed } from 'vitest';
 import { walkThrough } from '../harness/person.ts';
 import { type Stack, startStack } from '../harness/stack.ts';
@@ -24,27 +32,24 @@ afterAll(async () => {
 
 it('signs in, makes a deck, refreshes, and is refused after expiry', { timeout: 60_000 }, async () => {
   onTestFailed(() => console.error(stack.output()));
-  const application = memoryProvider<StoredOAuthClientInformation, StoredOAuthTokens>(listener.redirectUri, 'SDK v2');
-  const connect = async () => {
-    const transport = new StreamableHTTPClientTransport(new URL(stack.mcp), { authProvider: application.provider });
-    const client = new Client({ name: 'stranger', version: '2' }, { versionNegotiation: { mode: 'auto' } });
-    return { transport, client, connected: client.connect(transport) };
-  };
+  const application = memoryProvider<StoredOAuthClientInformation, StoredOAuthTokens, OAuthDiscoveryState>(
+    listener.redirectUri,
+    'SDK v2',
+  );
 
-  const before = await connect();
+  const before = connect(application.provider);
   await expect(before.connected).rejects.toThrow(UnauthorizedError);
   const { callback } = await walkThrough(String(application.opened[0]), pageOrigins(stack));
   const [answered] = await Promise.all([listener.callback(), fetch(callback)]);
   expect(answered.get('state')).toBe(application.lastState());
   await before.transport.finishAuth(answered);
 
-  const { client, connected } = await connect();
+  const { client, connected } = connect(application.provider);
   await connected;
   expect(client.getProtocolEra()).toBe('modern');
-  await tellTheWholeStory(stack, {
+  const expired = await tellTheWholeStory(stack, {
     tools: async () => (await client.listTools()).tools.map(({ name }) => name),
-    createDeck: async (deck) =>
-      (await client.callTool({ name: 'create_deck', arguments: deck })).structuredContent,
+    createDeck: async (deck) => (await client.callTool({ name: 'create_deck', arguments: deck })).structuredContent,
     credentials: async () => application.credentials(),
     peopleAsked: () => application.opened.length,
     async expectTurnedAway() {
@@ -55,4 +60,13 @@ it('signs in, makes a deck, refreshes, and is refused after expiry', { timeout: 
     },
   });
   await client.close();
+
+  const withoutRefresh = connect({ token: async () => expired });
+  await expect(withoutRefresh.connected).rejects.toThrow(UnauthorizedError);
 });
+
+function connect(authProvider: AuthProvider | OAuthClientProvider) {
+  const transport = new StreamableHTTPClientTransport(new URL(stack.mcp), { authProvider });
+  const client = new Client({ name: 'stranger', version: '2' }, { versionNegotiation: { mode: 'auto' } });
+  return { transport, client, connected: client.connect(transport) };
+}

@@ -22,7 +22,7 @@ const toWeb = { redirect_uri: 'https://app.example:8443/cb' };
 /** The text a person reads. */
 const textOf = (html: string) =>
   html
-    .replace(/<style>[^]*?<\/style>/, '')
+    .replace(/<style>[\s\S]*?<\/style>/, '')
     .replace(/<[^>]*>/g, '')
     .replace(/\s+/g, ' ');
 
@@ -161,7 +161,7 @@ describe('what browsers may do with it', () => {
       'cross-origin-opener-policy': 'same-origin',
     });
     const policy = String(headers['content-security-policy']).split('; ');
-    const style = /<style>([^]*?)<\/style>/.exec(body)?.[1] ?? '';
+    const style = /<style>([\s\S]*?)<\/style>/.exec(body)?.[1] ?? '';
     const hash = createHash('sha256').update(style).digest('base64');
     // Without form-action: Chrome would apply it to the redirects after the form, which lead to the client.
     expect(policy).toEqual([

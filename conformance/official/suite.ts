@@ -1,0 +1,75 @@
+/** Runs the official conformance suite, at the version pinned in package.json, and reads what it wrote about its checks. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { collect, root } from '../harness/stack.ts';
+
+const bin = join(root, 'node_modules/@modelcontextprotocol/conformance/dist/index.js');
+
+export interface Check {
+  readonly id: string;
+  readonly status: 'SUCCESS' | 'FAILURE' | 'WARNING' | 'SKIPPED' | 'INFO';
+  readonly errorMessage?: string;
+}
+
+export interface SuiteRun {
+  readonly exitCode: number | null;
+  readonly output: string;
+  /** By scenario. What the suite ran, not what it says that it ran. */
+  readonly checks: ReadonlyMap<string, readonly Check[]>;
+}
+
+export type SuiteCommand = 'server' | 'authorization';
+
+/** `onOutput` is given all that was written so far, whenever more was. */
+export async function runSuite(
+  command: SuiteCommand,
+  args: readonly string[],
+  { onOutput, timeoutMs = 120_000 }: { onOutput?: (text: string) => void; timeoutMs?: number } = {},
+): Promise<SuiteRun> {
+  const results = mkdtempSync(join(tmpdir(), 'conformance-'));
+  try {
+    const child = spawn(process.execPath, [bin, command, ...args, '-o', results], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, NO_COLOR: '1' },
+    });
+    const output = collect(child);
+    if (onOutput) child.stdout.on('data', () => onOutput(output()));
+    // Killed, the exit code is null: no run that hangs passes for one that ended well.
+    const limit = setTimeout(() => child.kill('SIGKILL'), timeoutMs);
+    await once(child, 'close');
+    clearTimeout(limit);
+    return { exitCode: child.exitCode, output: output(), checks: readChecks(results, command) };
+  } finally {
+    rmSync(results, { recursive: true, force: true });
+  }
+}
+
+/** Folders are `<command>-<scenario>-<time>`; the authorization command leaves its own name out. */
+function readChecks(results: string, command: SuiteCommand): Map<string, readonly Check[]> {
+  const checks = new Map<string, readonly Check[]>();
+  for (const folder of readdirSync(results)) {
+    const scenario = folder.replace(/-\d{4}-\d\d-\d\dT[\d-]+Z$/, '').replace(command === 'server' ? /^server-/ : /^$/, '');
+    checks.set(scenario, JSON.parse(readFileSync(join(results, folder, 'checks.json'), 'utf8')) as Check[]);
+  }
+  return checks;
+}
+
+/** How many checks of these scenarios ended how. */
+export function countChecks(
+  { checks }: SuiteRun,
+  scenarios: Iterable<string> = checks.keys(),
+): Record<Check['status'], number> {
+  const counts = { SUCCESS: 0, FAILURE: 0, WARNING: 0, SKIPPED: 0, INFO: 0 };
+  for (const scenario of scenarios) for (const { status } of checks.get(scenario) ?? []) counts[status]++;
+  return counts;
+}
+
+/** The scenarios a revision requires of a server, from the suite's own frozen list. */
+export function requiredScenarios(revision: string): readonly string[] {
+  const file = join(root, 'node_modules/@modelcontextprotocol/conformance/requirements', `${revision}.yaml`);
+  const server = /^server:\n((?: {2}- \S+\n)+)/m.exec(readFileSync(file, 'utf8'))?.[1] ?? '';
+  return [...server.matchAll(/- (\S+)/g)].map(([, name]) => name as string);
+}

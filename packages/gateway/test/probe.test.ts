@@ -1,0 +1,36 @@
+import { expect, it } from 'vitest';
+import { startGateway, signIn } from './harness.ts';
+import { startTarget } from './target.ts';
+import { ask, message, speak } from './raw-http.ts';
+it('walks', async () => {
+  const target = await startTarget();
+  const g = await startGateway([{ path: '/mcp', target: `${target.url}/mcp` , scopes: {read:'r', write:'w'}, defaultScope:['read'], open:[{path:'/exports', target:`${target.url}/exports`}]}]);
+  const t = await signIn(g);
+  const auth: [string,string] = ['Authorization', `Bearer ${t.accessToken}`];
+  const r = await fetch(g.url('/mcp?x=1'), { method: 'POST', headers: { ...t.authorization, 'content-type':'application/json' }, body: '{}' });
+  console.log(r.status, await r.text(), target.seen[0]);
+  console.log([...t.secrets.keys()]);
+  // chunked too large
+  const big = Buffer.alloc(9*1024*1024, 97);
+  const tryIt = async (name: string, f: () => Promise<unknown>) => { try { console.log(name, await f()); } catch (e) { console.log(name, 'THROWS', e); } };
+  const brief = async (p: Promise<any>) => { const a = await p; return [a.status, a.headers.map((h:any)=>h.join(': ')).join(' | '), a.body.toString().slice(0,200)]; };
+  await tryIt('chunked 9MB', () => brief(ask(g.port, message('POST /mcp', [auth, ['Transfer-Encoding','chunked']], Buffer.concat([Buffer.from(big.length.toString(16)+'\r\n'), big, Buffer.from('\r\n0\r\n\r\n')])))));
+  await tryIt('TRACE', () => brief(ask(g.port, message('TRACE /mcp', [auth]))));
+  const many: [string,string][] = [auth]; for (let i=0;i<110;i++) many.push([`x-h-${i}`,'1']);
+  await tryIt('CL at 112', () => brief(ask(g.port, message('POST /mcp', [...many, ['Content-Length','2']], '{}'))));
+  await tryIt('TE at 112', () => brief(ask(g.port, message('POST /mcp', [...many, ['Transfer-Encoding','chunked']], '2\r\n{}\r\n0\r\n\r\n'))));
+  console.log(target.seen.at(-1));
+  await tryIt('GET open w/ body', () => brief(ask(g.port, message('GET /exports/a', [['Content-Length','2']], '{}'))));
+  await tryIt('GET open chunked', () => brief(ask(g.port, message('GET /exports/a', [['Transfer-Encoding','chunked']], '2\r\n{}\r\n0\r\n\r\n'))));
+  await tryIt('2MB register', () => brief(ask(g.port, message('POST /register', [['Content-Length',String(2*1024*1024)],['Content-Type','application/json']], big.subarray(0,2*1024*1024)))));
+  await tryIt('1MB register', () => brief(ask(g.port, message('POST /register', [['Content-Length',String(1000000)],['Content-Type','application/json']], big.subarray(0,1000000)))));
+  target.answer = (req, res) => { req.resume(); res.setHeader('www-authenticate','Basic'); res.writeHead(401).end(); };
+  await tryIt('401', () => brief(ask(g.port, message('POST /mcp', [auth, ['Content-Length','2']], '{}'))));
+  target.answer = (req, res) => { req.resume(); res.writeHead(200, ['content-disposition', Buffer.from('attachment; filename="日本€.txt"').toString('latin1')]).end('x'); };
+  await tryIt('utf8 header', () => brief(ask(g.port, message('POST /mcp', [auth, ['Content-Length','2']], '{}'))));
+  await target.close();
+  await tryIt('down', () => brief(ask(g.port, message('POST /mcp', [auth, ['Content-Length','2']], '{}'))));
+  await tryIt('down chunked', () => brief(ask(g.port, message('POST /mcp', [auth, ['Transfer-Encoding','chunked']], '2\r\n{}\r\n0\r\n\r\n'))));
+  console.log(g.events.slice(-12));
+  await g.close();
+});
