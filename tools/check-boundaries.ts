@@ -35,7 +35,7 @@ export const architecture: readonly Room[] = [
     ],
     packages: ['@mcp-gatehouse/records'],
   },
-  { folder: `${auth}/adapters`, rooms: [`${auth}/oauth`, `${auth}/gatehouse.ts`], packages: [] },
+  { folder: `${auth}/adapters`, rooms: [`${auth}/oauth`], packages: [] },
   { folder: auth, rooms: [auth], packages: ['@mcp-gatehouse/records'] },
   {
     folder: 'packages/gateway/src',

@@ -42,7 +42,8 @@ const config = checkConfig('npm start', {
   ],
 });
 
-const gateway = await serve(config, { log: createLog(process.stderr.isTTY ? 'text' : 'json'), local }).catch(
+const settings = { port: 'PORT', signInPort: 'PORT (the sign-in page takes the port after it)', host: 'the host' };
+const gateway = await serve(config, { log: createLog(process.stderr.isTTY ? 'text' : 'json'), local, settings }).catch(
   async (error: unknown) => {
     await stop(ankify);
     process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);

@@ -4,6 +4,8 @@ export interface PersonOptions {
   readonly username?: string;
   readonly password?: string;
   readonly decision?: 'allow' | 'deny';
+  /** Has no account yet and makes one; `confirmation` finds the code, which the local sign-in writes to its log. */
+  readonly signUp?: { readonly email: string; readonly confirmation: () => Promise<string> };
 }
 
 export interface Journey {
@@ -11,7 +13,7 @@ export interface Journey {
   readonly callback: URL;
   /** Every page that was shown, in order. */
   readonly pages: readonly string[];
-  /** Every secret value this browser saw or sent: cookies, hidden fields. For log scans. */
+  /** Every secret value this browser saw or sent: cookies, hidden fields, codes and states on the way. For log scans. */
   readonly secrets: readonly string[];
 }
 
@@ -26,7 +28,7 @@ export async function walkThrough(
   origins: readonly string[],
   options: PersonOptions = {},
 ): Promise<Journey> {
-  const { username = 'demo', password = 'Gatehouse-Demo-1', decision = 'allow' } = options;
+  const { username = 'demo', password = 'Gatehouse-Demo-1', decision = 'allow', signUp } = options;
   const jar = new Map<string, Map<string, string>>();
   const pages: string[] = [];
   const secrets = new Set<string>();
@@ -52,6 +54,10 @@ export async function walkThrough(
     if (location !== null && response.status >= 300 && response.status < 400) {
       await response.body?.cancel();
       const next = new URL(location, url);
+      for (const name of ['code', 'state']) {
+        const value = next.searchParams.get(name) ?? '';
+        if (value.length >= 16) secrets.add(value);
+      }
       if (!origins.includes(next.origin)) return { callback: next, pages, secrets: [...secrets] };
       [url, request] = [next, {}];
       continue;
@@ -61,9 +67,19 @@ export async function walkThrough(
     const form = formOf(page);
     if (response.status >= 400 || !form) throw new Error(`stuck at ${url.pathname} (${response.status}):\n${page}`);
     for (const value of Object.values(form.fields)) if (value.length >= 16) secrets.add(value);
-    const answer = 'request' in form.fields ? { decision } : { username, password };
     const { origin } = url;
     url = new URL(form.action, url);
+    const newAccount = signUp && /<a href="(\/signup\?[^"]*)"/.exec(page)?.[1];
+    if (newAccount && url.pathname === '/login') {
+      [url, request] = [new URL(unescaped(newAccount), url), {}];
+      continue;
+    }
+    const answer: Record<string, string> =
+      'request' in form.fields
+        ? { decision }
+        : signUp && url.pathname === '/confirmUser'
+          ? { username, code: await signUp.confirmation() }
+          : { username, password, ...(signUp && { email: signUp.email }) };
     request = {
       method: 'POST',
       headers: { 'content-type': 'application/x-www-form-urlencoded', origin, 'sec-fetch-site': 'same-origin' },
@@ -87,8 +103,12 @@ function formOf(page: string): Form | undefined {
 
 function attribute(tag: string, name: string): string | undefined {
   const value = new RegExp(`\\b${name}\\s*=\\s*"([^"]*)"`, 'i').exec(tag)?.[1];
-  return value
-    ?.replace(/&#(\d+);/g, (_, code: string) => String.fromCharCode(Number(code)))
+  return value === undefined ? undefined : unescaped(value);
+}
+
+function unescaped(text: string): string {
+  return text
+    .replace(/&#(\d+);/g, (_, code: string) => String.fromCharCode(Number(code)))
     .replaceAll('&quot;', '"')
     .replaceAll('&#x27;', "'")
     .replaceAll('&lt;', '<')

@@ -94,21 +94,25 @@ function registerWithState(server: McpServer): void {
       });
     });
   }
-  server.registerTool('test_input_required_result_multiple_inputs', { description: 'Asks for three things.' }, async (ctx) => {
-    const { inputResponses } = ctx.mcpReq;
-    const who = acceptedContent(inputResponses, 'user_name', name);
-    const greeting = inputResponse(inputResponses, 'greeting');
-    const roots = inputResponse(inputResponses, 'client_roots');
-    if (who && greeting.kind === 'sampling' && roots.kind === 'roots') return answer(`${who.name}: everything came.`);
-    return inputRequired({
-      inputRequests: {
-        user_name: askName('What is your name?'),
-        greeting: askModel('Generate a greeting', 50),
-        client_roots: inputRequired.listRoots(),
-      },
-      requestState: await stateCodec.mint('three', ctx),
-    });
-  });
+  server.registerTool(
+    'test_input_required_result_multiple_inputs',
+    { description: 'Asks for three things.' },
+    async (ctx) => {
+      const { inputResponses } = ctx.mcpReq;
+      const who = acceptedContent(inputResponses, 'user_name', name);
+      const greeting = inputResponse(inputResponses, 'greeting');
+      const roots = inputResponse(inputResponses, 'client_roots');
+      if (who && greeting.kind === 'sampling' && roots.kind === 'roots') return answer(`${who.name}: everything came.`);
+      return inputRequired({
+        inputRequests: {
+          user_name: askName('What is your name?'),
+          greeting: askModel('Generate a greeting', 50),
+          client_roots: inputRequired.listRoots(),
+        },
+        requestState: await stateCodec.mint('three', ctx),
+      });
+    },
+  );
   server.registerTool('test_input_required_result_multi_round', { description: 'Asks twice.' }, async (ctx) => {
     const color = z.object({ color: z.string() });
     const { inputResponses } = ctx.mcpReq;

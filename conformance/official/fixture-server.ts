@@ -27,7 +27,11 @@ export interface FixtureServer {
 export async function startFixtureServer(): Promise<FixtureServer> {
   const handler: McpHttpHandler = createMcpHandler(() => fixture(handler), { legacy: 'stateless' });
   const serve = toNodeHandler(handler);
-  const server = createServer((request, response) => void serve(request, response)).listen(0, '127.0.0.1');
+  const server = createServer((request, response) => {
+    const { method = 'GET', url = '/', headers } = request;
+    const body = () => request[Symbol.asyncIterator]();
+    void serve({ method, url, headers, [Symbol.asyncIterator]: body }, response);
+  }).listen(0, '127.0.0.1');
   await once(server, 'listening');
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/mcp`,
@@ -63,8 +67,7 @@ function fixture(handler: McpHttpHandler): McpServer {
 }
 
 /** One red pixel. */
-const png =
-  'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR4nGP4z8AAAAMBAQDJ/pLvAAAAAElFTkSuQmCC';
+const png = 'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR4nGP4z8AAAAMBAQDJ/pLvAAAAAElFTkSuQmCC';
 /** Four samples of silence: RIFF, `fmt ` (PCM, mono, 8 kHz, 8 bits), `data`. */
 const wav = Buffer.concat([
   Buffer.from('RIFF\x28\0\0\0WAVEfmt \x10\0\0\0\x01\0\x01\0', 'latin1'),
@@ -187,10 +190,14 @@ function registerPrompts(server: McpServer): void {
   server.registerPrompt('test_simple_prompt', { description: 'One message.' }, () => ({
     messages: [user(text('This is a simple prompt for testing.'))],
   }));
-  const argument = () => completable(z.string(), (typed) => ['test', 'testing'].filter((word) => word.startsWith(typed)));
+  const argument = () =>
+    completable(z.string(), (typed) => ['test', 'testing'].filter((word) => word.startsWith(typed)));
   server.registerPrompt(
     'test_prompt_with_arguments',
-    { description: 'One message with two arguments in it.', argsSchema: z.object({ arg1: argument(), arg2: argument() }) },
+    {
+      description: 'One message with two arguments in it.',
+      argsSchema: z.object({ arg1: argument(), arg2: argument() }),
+    },
     ({ arg1, arg2 }) => ({ messages: [user(text(`Prompt with arguments: arg1='${arg1}', arg2='${arg2}'`))] }),
   );
   server.registerPrompt(

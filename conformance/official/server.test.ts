@@ -4,7 +4,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { parse } from 'yaml';
 import { type FixtureServer, startFixtureServer } from './fixture-server.ts';
 import { type GuardedFixture, startGuardedFixture } from './guarded-fixture.ts';
 import { countChecks, requiredScenarios, runSuite, type SuiteRun } from './suite.ts';
@@ -81,9 +80,9 @@ describe('2025-11-25', () => {
   });
 
   it('expects no failure of a scenario that is not run: the suite would not notice', () => {
-    const { server } = parse(readFileSync(expectedFailures, 'utf8')) as { server: string[] };
-    const required = requiredScenarios('2025-11-25');
-    expect(server.filter((scenario) => !required.includes(scenario))).toEqual([]);
+    const listed = [...readFileSync(expectedFailures, 'utf8').matchAll(/^ +- (\S+)$/gm)].map(([, name]) => name);
+    expect(listed).toHaveLength(5);
+    expect(requiredScenarios('2025-11-25')).toEqual(expect.arrayContaining(listed));
   });
 
   it('fails when an expected failure passes', { timeout: 60_000 }, async () => {

@@ -21,13 +21,20 @@ export interface SuiteRun {
   readonly checks: ReadonlyMap<string, readonly Check[]>;
 }
 
-export type SuiteCommand = 'server' | 'authorization';
+type SuiteCommand = 'server' | 'authorization';
 
-/** `onOutput` is given all that was written so far, whenever more was. */
+export interface SuiteOptions {
+  /** Given all that was written so far, whenever more was. */
+  readonly onOutput?: (text: string) => void;
+  /** Ends the run at once. */
+  readonly signal?: AbortSignal;
+}
+
+/** A run that is aborted, or takes longer than two minutes, has the exit code null. */
 export async function runSuite(
   command: SuiteCommand,
   args: readonly string[],
-  { onOutput, timeoutMs = 120_000 }: { onOutput?: (text: string) => void; timeoutMs?: number } = {},
+  { onOutput, signal }: SuiteOptions = {},
 ): Promise<SuiteRun> {
   const results = mkdtempSync(join(tmpdir(), 'conformance-'));
   try {
@@ -37,21 +44,22 @@ export async function runSuite(
     });
     const output = collect(child);
     if (onOutput) child.stdout.on('data', () => onOutput(output()));
-    // Killed, the exit code is null: no run that hangs passes for one that ended well.
-    const limit = setTimeout(() => child.kill('SIGKILL'), timeoutMs);
+    const limit = AbortSignal.any([AbortSignal.timeout(120_000), ...(signal ? [signal] : [])]);
+    limit.addEventListener('abort', () => child.kill('SIGKILL'));
     await once(child, 'close');
-    clearTimeout(limit);
     return { exitCode: child.exitCode, output: output(), checks: readChecks(results, command) };
   } finally {
     rmSync(results, { recursive: true, force: true });
   }
 }
 
-/** Folders are `<command>-<scenario>-<time>`; the authorization command leaves its own name out. */
+/** What the suite puts in front of a scenario's name. */
+const folderPrefix = { server: 'server-', authorization: 'authorization-server-' } as const;
+
 function readChecks(results: string, command: SuiteCommand): Map<string, readonly Check[]> {
   const checks = new Map<string, readonly Check[]>();
   for (const folder of readdirSync(results)) {
-    const scenario = folder.replace(/-\d{4}-\d\d-\d\dT[\d-]+Z$/, '').replace(command === 'server' ? /^server-/ : /^$/, '');
+    const scenario = folder.slice(folderPrefix[command].length).replace(/-\d{4}-\d\d-\d\dT[\d-]+Z$/, '');
     checks.set(scenario, JSON.parse(readFileSync(join(results, folder, 'checks.json'), 'utf8')) as Check[]);
   }
   return checks;

@@ -66,7 +66,18 @@ function startBridge() {
   });
   const client = new Client({ name: 'host', version: '1' });
   const connected = client.connect(transport, { timeout: 60_000 });
-  return { client, connected, output: () => text, stop: () => client.close() };
+  // Whoever fails before waiting for it has said why.
+  connected.catch(() => {});
+  const stop = async () => {
+    const { pid } = transport;
+    await client.close();
+    try {
+      if (pid !== null) process.kill(pid, 'SIGKILL');
+    } catch {
+      // it is gone already, as it should be
+    }
+  };
+  return { client, connected, output: () => text, stop };
 }
 
 /** From its files: `<hash>_client_info.json` and `<hash>_tokens.json`. */

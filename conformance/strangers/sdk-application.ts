@@ -20,7 +20,8 @@ export async function listenForCallback(): Promise<Listener> {
   const arrived: URLSearchParams[] = [];
   const server = createServer((req, res) => {
     const { pathname, searchParams } = new URL(req.url ?? '/', 'http://127.0.0.1');
-    if (pathname !== '/callback') return res.writeHead(404).end();
+    // A browser asks for an icon, too.
+    if (pathname !== '/callback') return res.writeHead(204).end();
     res.writeHead(200, { 'content-type': 'text/html', connection: 'close' });
     res.end('<!doctype html><title>Done</title><p>You may close this window.</p>');
     const next = waiting.shift();

@@ -1,5 +1,9 @@
 /** The official TypeScript SDK, version 1, which clients of MCP 2025-11-25 and before are made with. */
-import { type OAuthClientProvider, type OAuthDiscoveryState, UnauthorizedError } from '@modelcontextprotocol/sdk/client/auth.js';
+import {
+  type OAuthClientProvider,
+  type OAuthDiscoveryState,
+  UnauthorizedError,
+} from '@modelcontextprotocol/sdk/client/auth.js';
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { StreamableHTTPClientTransport, StreamableHTTPError } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
 import type { OAuthClientInformationMixed, OAuthTokens } from '@modelcontextprotocol/sdk/shared/auth.js';
@@ -15,10 +19,8 @@ let stack: Stack;
 let listener: Listener;
 
 beforeAll(async () => {
-  [stack, listener] = await Promise.all([
-    startStack({ env: { GATEHOUSE_ACCESS_TOKEN_SECONDS: String(accessTokenSeconds) } }),
-    listenForCallback(),
-  ]);
+  listener = await listenForCallback();
+  stack = await startStack({ env: { GATEHOUSE_ACCESS_TOKEN_SECONDS: String(accessTokenSeconds) } });
 });
 
 afterAll(async () => {
@@ -27,7 +29,10 @@ afterAll(async () => {
 
 it('signs in, makes a deck, refreshes, and is refused after expiry', { timeout: 60_000 }, async () => {
   onTestFailed(() => console.error(stack.output()));
-  const application = memoryProvider<OAuthClientInformationMixed, OAuthTokens, OAuthDiscoveryState>(listener.redirectUri, 'SDK v1');
+  const application = memoryProvider<OAuthClientInformationMixed, OAuthTokens, OAuthDiscoveryState>(
+    listener.redirectUri,
+    'SDK v1',
+  );
 
   const before = connect({ authProvider: application.provider });
   await expect(before.connected).rejects.toThrow(UnauthorizedError);

@@ -20,10 +20,8 @@ let stack: Stack;
 let listener: Listener;
 
 beforeAll(async () => {
-  [stack, listener] = await Promise.all([
-    startStack({ env: { GATEHOUSE_ACCESS_TOKEN_SECONDS: String(accessTokenSeconds) } }),
-    listenForCallback(),
-  ]);
+  listener = await listenForCallback();
+  stack = await startStack({ env: { GATEHOUSE_ACCESS_TOKEN_SECONDS: String(accessTokenSeconds) } });
 });
 
 afterAll(async () => {

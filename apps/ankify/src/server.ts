@@ -121,7 +121,11 @@ interface Endpoints {
 async function route({ mcp, exports, log }: Endpoints, request: IncomingMessage, response: ServerResponse) {
   const path = request.url?.split('?', 1)[0] ?? '/';
   if (path === '/mcp') {
-    if (request.method !== 'POST') return notAllowed(response, 'POST');
+    if (request.method !== 'POST') {
+      response.writeHead(405, { allow: 'POST', 'content-type': 'application/json', 'cache-control': 'no-store' });
+      response.end(JSON.stringify({ error: 'method_not_allowed', error_description: 'Use POST here.' }));
+      return;
+    }
     return mcp.handle(request, response);
   }
   const isRead = request.method === 'GET' || request.method === 'HEAD';

@@ -3,15 +3,17 @@
  * framework; whoever mounts it brings records, secrets and an identity provider.
  */
 import type { Records } from '@mcp-gatehouse/records';
-import { type AuthorizationServer, authorizationServer } from './authorization-server/authorization-server.ts';
+import { authorizationServer } from './authorization-server/authorization-server.ts';
 import { browserCookie } from './authorization-server/browser.ts';
 import { readClientId } from './authorization-server/clients/registered.ts';
 import { defaultLifetimes, type Lifetimes, type Log, type Parts } from './authorization-server/parts.ts';
 import type { AuthRecords } from './authorization-server/records.ts';
 import type { IdentityProvider } from './identity-providers/identity-provider.ts';
-import { jsonError, preflight, withCors, wrongMethod } from './oauth/http.ts';
+import { describeCause } from './oauth/error.ts';
+import { type HttpHandler, jsonError, preflight, withCors, wrongMethod } from './oauth/http.ts';
 import { endpointPaths } from './oauth/metadata.ts';
-import { isLoopbackHost, knownPrivateUseSchemes } from './oauth/redirect-uri.ts';
+import { publicUrlFaults } from './oauth/public-url.ts';
+import { knownPrivateUseSchemes } from './oauth/redirect-uri.ts';
 import type { Resource } from './oauth/resource.ts';
 import { type Guard, guard } from './resource-server/guard.ts';
 import { resourceMetadataReplies } from './resource-server/metadata.ts';
@@ -30,8 +32,9 @@ export {
   type SignInBinding,
 } from './identity-providers/identity-provider.ts';
 export { type OidcOptions, oidc } from './identity-providers/oidc.ts';
-export { type HttpReply, type HttpRequest, maxBodyBytes } from './oauth/http.ts';
-export { protectedResourceMetadataUrl } from './oauth/metadata.ts';
+export { type HttpHandler, type HttpReply, type HttpRequest, maxBodyBytes } from './oauth/http.ts';
+export { endpointPaths, protectedResourceMetadataUrl } from './oauth/metadata.ts';
+export { publicUrlFaults } from './oauth/public-url.ts';
 export type { Resource } from './oauth/resource.ts';
 export type { AccessToken } from './resource-server/access-token.ts';
 export { type Guard, isReply } from './resource-server/guard.ts';
@@ -54,11 +57,8 @@ export interface GatehouseOptions {
   readonly now?: () => number;
 }
 
-export interface Gatehouse {
-  /** Every endpoint and document of the authorization server and of its resources; undefined: not our path. */
-  readonly handle: AuthorizationServer['handle'];
-  /** Whether `handle` answers this path, so that nobody else's body is read for it. */
-  owns(path: string): boolean;
+/** Every endpoint and document of the authorization server and of its resources, and a guard for each. */
+export interface Gatehouse extends HttpHandler {
   /** The guard of one of the resources, by its URI. */
   guard(resource: string): Guard;
   /** Where the identity provider sends people back to: register it there. */
@@ -67,7 +67,8 @@ export interface Gatehouse {
 
 /** Throws one `TypeError` that lists everything wrong with the options. */
 export function gatehouse(options: GatehouseOptions): Gatehouse {
-  const { issuer, resources, identityProvider, records, log = () => {} } = options;
+  const { issuer, resources, identityProvider, records } = options;
+  const log = harmless(options.log);
   const faults = optionFaults(options);
   if (faults.length > 0) throw new TypeError(`Gatehouse cannot start:\n- ${faults.join('\n- ')}`);
 
@@ -108,7 +109,7 @@ export function gatehouse(options: GatehouseOptions): Gatehouse {
         now,
         onRefusal: ({ reason, status, cause }) => {
           if (reason !== 'token.missing')
-            log({ event: 'guard.refused', resource: resource.uri, status, reason, cause });
+            log({ event: 'guard.refused', resource: resource.uri, status, reason, cause: describeCause(cause) });
         },
       }),
     ]),
@@ -116,12 +117,12 @@ export function gatehouse(options: GatehouseOptions): Gatehouse {
 
   return {
     callbackUrl: parts.callbackUrl,
-    owns: (path) => server.paths.has(path) || resourceMetadata.has(path),
+    owns: (path) => server.owns(path) || resourceMetadata.has(path),
     async handle(request) {
       const document = resourceMetadata.get(request.path);
       if (!document) return server.handle(request);
       if (request.method === 'OPTIONS') return preflight('GET, OPTIONS');
-      return withCors(request.method === 'GET' ? document : jsonError(wrongMethod('GET')));
+      return withCors(request.method === 'GET' || request.method === 'HEAD' ? document : jsonError(wrongMethod('GET')));
     },
     guard(resource) {
       const found = guards.get(resource);
@@ -131,21 +132,21 @@ export function gatehouse(options: GatehouseOptions): Gatehouse {
   };
 }
 
+/** A log that fails is no reason to refuse anybody. */
+function harmless(log: Log = () => {}): Log {
+  return (event) => {
+    try {
+      log(event);
+    } catch {
+      // nowhere left to say so
+    }
+  };
+}
+
 function optionFaults({ issuer, resources }: GatehouseOptions): readonly string[] {
   const faults: string[] = [];
-  const checkUrl = (name: string, text: string) => {
-    if (!URL.canParse(text)) return faults.push(`${name}: "${text}" is not an absolute URL`);
-    const url = new URL(text);
-    const secure = url.protocol === 'https:' || (url.protocol === 'http:' && isLoopbackHost(url.hostname));
-    if (!secure) faults.push(`${name}: "${text}" must be https (plain http is for localhost)`);
-    if (text.endsWith('/'))
-      faults.push(`${name}: "${text}" must not end with a slash (clients compare it byte for byte)`);
-    if (url.search || url.hash || url.username) faults.push(`${name}: "${text}" must have no query, fragment or user`);
-    const written =
-      text.slice(0, url.origin.length) === url.origin && (url.origin + url.pathname).replace(/\/$/, '') === text;
-    if (!written && !text.endsWith('/')) faults.push(`${name}: write "${text}" in its normal form`);
-    return 0;
-  };
+  const checkUrl = (name: string, text: string) =>
+    faults.push(...publicUrlFaults(text).map((fault) => `${name}: "${text}" ${fault}`));
   checkUrl('issuer', issuer);
   if (resources.length === 0) faults.push('resources: at least one is needed');
   resources.forEach(({ uri, scopes, defaultScope }, index) => {
@@ -157,8 +158,10 @@ function optionFaults({ issuer, resources }: GatehouseOptions): readonly string[
     for (const scope of defaultScope ?? []) {
       if (!known.includes(scope)) faults.push(`resources[${index}].defaultScope: "${scope}" is not in scopes`);
     }
-    if (resources.findIndex((other) => other.uri === uri) !== index) {
-      faults.push(`resources[${index}].uri: "${uri}" stands twice`);
+    // Metadata is served by path (RFC 9728 §3.1), so two resources cannot share one, on other hosts neither.
+    const path = (one: string) => (URL.canParse(one) ? new URL(one).pathname : one);
+    if (resources.findIndex((other) => path(other.uri) === path(uri)) !== index) {
+      faults.push(`resources[${index}].uri: another resource has the path of "${uri}"`);
     }
   });
   return faults;

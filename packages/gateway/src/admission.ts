@@ -17,7 +17,10 @@ export interface Admission {
 
 export function admission({ issuer, resources, allowedOrigins, allowedHosts }: AdmissionOptions): Admission {
   const own = [issuer, ...resources].map((url) => new URL(url));
-  const hosts = new Set([...own.map((url) => url.host), ...allowedHosts.map((host) => host.toLowerCase())]);
+  // A default port may be written out (RFC 9110 §4.2).
+  const spellings = ({ host, hostname, protocol, port }: URL) =>
+    port === '' ? [host, `${hostname}:${protocol === 'https:' ? 443 : 80}`] : [host];
+  const hosts = new Set([...own.flatMap(spellings), ...allowedHosts.map((host) => host.toLowerCase())]);
   const origins = new Set([...own.map((url) => url.origin), ...allowedOrigins]);
   // On a laptop every name of the loopback interface is this computer, and so is every page it serves.
   const loopback = own.every((url) => isLoopbackHost(url.hostname));

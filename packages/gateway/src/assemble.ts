@@ -1,6 +1,5 @@
 /** From a configuration to a gateway that can listen: the only file that knows every part. */
 
-import type { Server } from 'node:http';
 import {
   type AuthRecords,
   authKinds,
@@ -14,19 +13,19 @@ import {
 import type { Records } from '@mcp-gatehouse/records';
 import { admission } from './admission.ts';
 import type { Config, ResourceConfig } from './config/schema.ts';
-import { readSecret } from './config/secrets.ts';
+import { readSecrets } from './config/secrets.ts';
 import { type FrontPageFacts, frontPage } from './front-page.ts';
-import { httpServer } from './http-server.ts';
+import { type GatewayServer, httpServer } from './http-server.ts';
 import { mcpEndpoint } from './mcp-endpoint.ts';
 import { openPath } from './open-path.ts';
 import { openTarget } from './proxy/forward.ts';
 
 export interface Gateway {
-  readonly server: Server;
+  readonly http: GatewayServer;
   /** To be registered at the identity provider. */
   readonly callbackUrl: string;
   readonly servers: FrontPageFacts['servers'];
-  /** Ends connections to targets and to the database; the server is closed by its owner. */
+  /** Ends connections to targets and to the database; `http` is closed before by its owner. */
   close(): Promise<void>;
 }
 
@@ -39,16 +38,14 @@ export interface AssembleOptions {
 export async function assemble(config: Config, { log, demo, now }: AssembleOptions): Promise<Gateway> {
   const { origin } = new URL(config.issuer);
   const resources = config.resources.map((resource) => asResource(resource, origin));
+  const secrets = readSecrets(config);
   const records = await openRecords(config.records, now);
   const house = gatehouse({
     issuer: config.issuer,
     resources,
-    identityProvider: identityProvider(config.identityProvider),
+    identityProvider: identityProvider(config.identityProvider, secrets.clientSecret),
     records,
-    secrets: config.secrets.map(({ id, secret }, index) => ({
-      id,
-      secret: readSecret(`secrets[${index}].secret`, secret),
-    })),
+    secrets: secrets.keyring,
     lifetimes: withoutUndefined(config.lifetimes),
     log,
     ...(now && { now }),
@@ -67,7 +64,7 @@ export async function assemble(config: Config, { log, demo, now }: AssembleOptio
         resource: origin + resource.path,
         guard: house.guard(origin + resource.path),
         target: target(resource.target),
-        targetSecret: resource.targetSecret && readSecret(`resources[${index}].targetSecret`, resource.targetSecret),
+        targetSecret: secrets.targetSecrets[index],
         publicOrigin: origin,
       }),
     ]),
@@ -76,7 +73,7 @@ export async function assemble(config: Config, { log, demo, now }: AssembleOptio
     open.map((one) => openPath(one.path, target(one.target), origin)),
   );
   const servers = config.resources.map(({ name, path }) => ({ name: name ?? path, path, url: origin + path }));
-  const server = httpServer({
+  const http = httpServer({
     gatehouse: house,
     mcpEndpoints,
     openPaths,
@@ -90,7 +87,7 @@ export async function assemble(config: Config, { log, demo, now }: AssembleOptio
     log,
   });
   return {
-    server,
+    http,
     callbackUrl: house.callbackUrl,
     servers,
     async close() {
@@ -112,12 +109,12 @@ async function openRecords(config: Config['records'], now?: () => number): Promi
   return (await import('@mcp-gatehouse/records/sqlite')).sqliteRecords<AuthRecords>({ ...options, file: config.file });
 }
 
-function identityProvider(config: Config['identityProvider']): IdentityProvider {
-  const { type: _, clientSecret, ...rest } = config;
-  const secret = clientSecret && { clientSecret: readSecret('identityProvider.clientSecret', clientSecret) };
+function identityProvider(config: Config['identityProvider'], secret: string | undefined): IdentityProvider {
+  const { type: _, clientSecret: __, ...rest } = config;
+  const clientSecret = secret !== undefined && { clientSecret: secret };
   return config.type === 'cognito'
-    ? cognito({ ...(withoutUndefined(rest) as Parameters<typeof cognito>[0]), ...secret })
-    : oidc({ ...(withoutUndefined(rest) as Parameters<typeof oidc>[0]), ...secret });
+    ? cognito({ ...(withoutUndefined(rest) as Parameters<typeof cognito>[0]), ...clientSecret })
+    : oidc({ ...(withoutUndefined(rest) as Parameters<typeof oidc>[0]), ...clientSecret });
 }
 
 /** `exactOptionalPropertyTypes` tells absent from undefined; a parsed configuration does not. */

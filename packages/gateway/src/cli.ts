@@ -1,6 +1,6 @@
 /** The command line `gatehouse`: picks the command, and turns what it throws into words and an exit code. */
 import { readFileSync } from 'node:fs';
-import { ConfigError, serveCommand, serveHelp, UsageError } from './commands/serve.ts';
+import { serveCommand, serveHelp, UsageError } from './commands/serve.ts';
 
 const help = `gatehouse – OAuth 2.1 for MCP servers
 
@@ -41,10 +41,8 @@ export async function main(args: readonly string[]): Promise<number> {
       return 2;
     }
     // What the operator can mend is said without a stack; anything else is a fault of ours and shows one.
-    const expected = error instanceof ConfigError || (error instanceof Error && error.constructor === Error);
-    process.stderr.write(
-      `${expected ? (error as Error).message : error instanceof Error ? error.stack : String(error)}\n`,
-    );
+    const bug = error instanceof TypeError || error instanceof ReferenceError || error instanceof RangeError;
+    process.stderr.write(`${error instanceof Error ? (bug ? error.stack : error.message) : String(error)}\n`);
     return 1;
   }
 }

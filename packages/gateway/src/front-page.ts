@@ -22,12 +22,12 @@ export function frontPage({ servers, demo }: FrontPageFacts): (req: IncomingMess
     200,
     'Gatehouse',
     html`<h1>Gatehouse is running</h1>
-<p>It stands in front of ${servers.length === 1 ? 'an MCP server' : `${servers.length} MCP servers`} and lets in only who has signed in and
-said yes. Connect a client with one of the lines below; it brings you to a sign-in page, and this page to nothing more.</p>
+<p>It stands in front of ${servers.length === 1 ? 'an MCP server' : `${servers.length} MCP servers`} and lets nobody in who has
+not signed in and agreed. Connect a client with one of the lines below; it will open a sign-in page in this browser.</p>
 ${
   demo &&
-  html`<p class="warn">This is a laptop’s sign-in. Use the demo user <strong>${demo.username}</strong> with the password
-<strong><code>${demo.password}</code></strong>, or sign up: the confirmation code stands in the log.</p>`
+  html`<p class="warn">Sign-in is local to this computer. Use the demo user <strong>${demo.username}</strong> with the password
+<strong><code>${demo.password}</code></strong>, or sign up there; the confirmation code appears in the log.</p>`
 }
 ${sections}`,
   );

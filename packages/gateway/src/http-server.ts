@@ -1,6 +1,7 @@
 /** The HTTP server: who may come in, which room a path leads to, one log line a request, and an orderly end. */
 import { randomUUID } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { Socket } from 'node:net';
 import {
   type Gatehouse,
   type Log,
@@ -11,7 +12,7 @@ import {
   sendReply,
 } from '@mcp-gatehouse/auth';
 import type { Admission } from './admission.ts';
-import { type McpEndpoint, problem, type Served } from './mcp-endpoint.ts';
+import { type McpEndpoint, problem, type Served, wrongMethod } from './mcp-endpoint.ts';
 import type { OpenPath } from './open-path.ts';
 
 export interface Rooms {
@@ -25,8 +26,15 @@ export interface Rooms {
   readonly log: Log;
 }
 
-export function httpServer(options: Rooms): Server {
+export interface GatewayServer {
+  readonly server: Server;
+  /** No new connections, streams ended, requests in flight finished; what is left after `graceMs` is cut (REL-04). */
+  close(graceMs?: number): Promise<void>;
+}
+
+export function httpServer(options: Rooms): GatewayServer {
   const rooms = { ...options, authorization: nodeHandler(options.gatehouse) };
+  const underway = new Set<ServerResponse>();
   const server = createServer(
     {
       // Slow senders get no socket for long (CVE-2018-12122): the defaults are 60 s, looked at every 30 s.
@@ -42,6 +50,9 @@ export function httpServer(options: Rooms): Server {
       const requestId = randomUUID();
       const { path } = requestTarget(req);
       res.setHeader('x-request-id', requestId);
+      if (!server.listening) res.setHeader('connection', 'close');
+      underway.add(res);
+      res.once('close', () => underway.delete(res));
       enter(rooms, req, res, requestId)
         .catch((cause: unknown) => {
           rooms.log({
@@ -74,11 +85,13 @@ export function httpServer(options: Rooms): Server {
   server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
     // What was no HTTP at all gets a plain answer and no stack.
     if (error.code === 'ECONNRESET' || !socket.writable) return socket.destroy();
+    // Behind an answer on this connection nobody knows what this one would answer.
+    if (socket instanceof Socket && socket.bytesWritten > 0) return socket.end();
     const status = error.code === 'HPE_HEADER_OVERFLOW' ? '431 Request Header Fields Too Large' : '400 Bad Request';
     socket.end(`HTTP/1.1 ${status}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`);
     return undefined;
   });
-  return server;
+  return { server, close: (graceMs = 10_000) => drain(server, underway, graceMs) };
 }
 
 async function enter(
@@ -95,6 +108,10 @@ async function enter(
   };
   // For load balancers, which know no host name.
   if (path === '/healthz') {
+    if (req.method !== 'GET' && req.method !== 'HEAD') {
+      sendReply(req, res, wrongMethod('GET, HEAD'));
+      return { outcome: 'method_not_allowed' };
+    }
     sendReply(req, res, {
       status: 200,
       headers: { 'content-type': 'application/json', 'cache-control': 'no-store' },
@@ -104,6 +121,12 @@ async function enter(
   }
   const repeated = repeatedHeader(req);
   if (repeated !== undefined) return refuse(400, 'invalid_request', `The header ${repeated} is repeated.`);
+  const coding = req.headers['transfer-encoding'];
+  if (coding !== undefined && coding.trim().toLowerCase() !== 'chunked') {
+    // RFC 9112 §6.1: taken off by nobody, it would reach the target as if it were the message.
+    res.setHeader('connection', 'close'); // where the message ends is anybody's guess
+    return refuse(400, 'invalid_request', 'The only transfer coding is chunked.');
+  }
   if (!admission.host(req.headers.host)) return refuse(403, 'forbidden', 'This server does not answer to that Host.');
 
   const mcp = mcpEndpoints.get(path);
@@ -116,7 +139,10 @@ async function enter(
   const open = openPaths.find(({ prefix }) => path.startsWith(prefix));
   if (open) return open.serve(req, res, requestId);
   if (path === '/' && frontPage) {
-    if (req.method !== 'GET' && req.method !== 'HEAD') return refuse(405, 'method_not_allowed', 'Use GET here.');
+    if (req.method !== 'GET' && req.method !== 'HEAD') {
+      sendReply(req, res, wrongMethod('GET, HEAD'));
+      return { outcome: 'method_not_allowed' };
+    }
     frontPage(req, res);
     return { outcome: 'front_page' };
   }
@@ -128,8 +154,7 @@ function shown(path: string): string {
   return path.slice(0, 200).replace(/[^\x20-\x7e]/g, '?');
 }
 
-/** No new connections, idle ones ended, requests in flight finished; what is left after `graceMs` is cut (REL-04). */
-export function closeServer(server: Server, graceMs = 10_000): Promise<void> {
+function drain(server: Server, underway: ReadonlySet<ServerResponse>, graceMs: number): Promise<void> {
   return new Promise((resolve) => {
     const force = setTimeout(() => server.closeAllConnections(), graceMs);
     force.unref();
@@ -138,5 +163,11 @@ export function closeServer(server: Server, graceMs = 10_000): Promise<void> {
       resolve();
     });
     server.closeIdleConnections();
+    for (const res of underway) {
+      // A client that keeps its connection would hold us for the whole grace.
+      if (!res.headersSent) res.setHeader('connection', 'close');
+      // A stream has no end of its own to wait for.
+      else if (String(res.getHeader('content-type')).startsWith('text/event-stream')) res.end();
+    }
   });
 }

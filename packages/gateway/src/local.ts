@@ -14,6 +14,8 @@ export const demoUser = { username: 'demo', password: 'Gatehouse-Demo-1' } as co
 
 const userPoolId = 'eu-central-1_Gatehouse1';
 const clientId = 'gatehouse';
+const clientSecretFile = 'cognito-client.secret';
+const operatorSecretFile = 'gatehouse.secret';
 
 export interface LocalOptions {
   readonly dataDir: string;
@@ -22,13 +24,12 @@ export interface LocalOptions {
   readonly signInPort: number;
 }
 
-/** The parts of a configuration that `--local` fills in. */
+/** The parts of a configuration that `--local` fills in; nothing is written yet. */
 export function localConfig({
   dataDir,
   issuer,
   signInPort,
 }: LocalOptions): Pick<ConfigInput, 'identityProvider' | 'records' | 'secrets' | 'issuer'> {
-  mkdirSync(dataDir, { recursive: true, mode: 0o700 });
   const signIn = `http://localhost:${signInPort}`;
   return {
     issuer,
@@ -38,12 +39,20 @@ export function localConfig({
       domain: signIn,
       issuerOrigin: signIn,
       clientId,
-      clientSecret: { file: keptSecret(dataDir, 'cognito-client.secret', 'hex') },
+      clientSecret: { file: resolve(dataDir, clientSecretFile) },
       name: 'the local user pool',
     },
     records: { type: 'sqlite', file: resolve(dataDir, 'gatehouse.sqlite') },
-    secrets: [{ id: 'local', secret: { file: keptSecret(dataDir, 'gatehouse.secret', 'base64url') } }],
+    secrets: [{ id: 'local', secret: { file: resolve(dataDir, operatorSecretFile) } }],
   };
+}
+
+/** Makes what `localConfig` names and is not there yet: the data directory and the secrets. */
+export function prepareLocal({ dataDir }: LocalOptions): void {
+  mkdirSync(dataDir, { recursive: true, mode: 0o700 });
+  // 60 hexadecimal digits: an app client's secret has 64 characters at most.
+  makeOnce(resolve(dataDir, clientSecretFile), randomBytes(30).toString('hex'));
+  makeOnce(resolve(dataDir, operatorSecretFile), randomBytes(48).toString('base64url'));
 }
 
 /** The user pool that `localConfig` names. Rejects with `EADDRINUSE` if something else has the port. */
@@ -55,7 +64,7 @@ export async function startLocalSignIn({ dataDir, signInPort }: LocalOptions, ca
       {
         clientId,
         clientName: 'Gatehouse',
-        clientSecret: readSecret('cognito-client.secret', { file: join(dataDir, 'cognito-client.secret') }),
+        clientSecret: readSecret(clientSecretFile, { file: resolve(dataDir, clientSecretFile) }),
         callbackUrls: [callbackUrl],
         allowedScopes: ['openid', 'email', 'profile'],
       },
@@ -70,11 +79,10 @@ export async function startLocalSignIn({ dataDir, signInPort }: LocalOptions, ca
   });
 }
 
-/** A secret that is made once: of two processes that start together, both use the one that was there first. */
-function keptSecret(dataDir: string, name: string, encoding: 'hex' | 'base64url'): string {
-  const file = resolve(dataDir, name);
+/** Of two processes that start together, both use the secret that was there first. */
+function makeOnce(file: string, secret: string): void {
   const draft = `${file}.${process.pid}`;
-  writeFileSync(draft, `${randomBytes(32).toString(encoding).slice(0, 60)}\n`, { mode: 0o600 });
+  writeFileSync(draft, `${secret}\n`, { mode: 0o600 });
   try {
     linkSync(draft, file);
   } catch (error) {
@@ -82,5 +90,4 @@ function keptSecret(dataDir: string, name: string, encoding: 'hex' | 'base64url'
   } finally {
     rmSync(draft);
   }
-  return file;
 }

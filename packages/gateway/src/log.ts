@@ -14,7 +14,8 @@ export function createLog(
 }
 
 function jsonLine(event: LogEvent): string {
-  return JSON.stringify({ time: new Date().toISOString(), ...event });
+  const time = new Date().toISOString();
+  return stringified({ time, ...event }) ?? JSON.stringify({ time, event: event.event, unwritable: true });
 }
 
 function textLine({ event, ...fields }: LogEvent): string {
@@ -25,8 +26,24 @@ function textLine({ event, ...fields }: LogEvent): string {
   return `${new Date().toISOString().slice(11, 19)} ${event} ${shown}`;
 }
 
-/** Values as they are where they are plain; what a terminal would act on is escaped by JSON. */
+/** Values as they are where they are plain; what a terminal would act on is escaped. */
 function plain(value: unknown): string {
-  const text = typeof value === 'string' ? value : JSON.stringify(value);
-  return /^[\x21-\x7e]+$/.test(text) ? text : JSON.stringify(text);
+  const text = typeof value === 'string' ? value : (stringified(value) ?? typeof value);
+  if (/^[\x21-\x7e]+$/.test(text)) return text;
+  return JSON.stringify(text).replace(
+    /[^\x20-\x7e\p{L}\p{N}\p{P}\p{S}\p{Zs}]/gu,
+    (character) => `\\u{${(character.codePointAt(0) ?? 0).toString(16)}}`,
+  );
+}
+
+/** JSON with errors in words; undefined for what JSON cannot hold. A log line never throws. */
+function stringified(value: unknown): string | undefined {
+  try {
+    return JSON.stringify(value, (_, one: unknown) => {
+      if (one instanceof Error) return one.stack ?? one.message;
+      return typeof one === 'bigint' || typeof one === 'symbol' ? String(one) : one;
+    });
+  } catch {
+    return undefined;
+  }
 }

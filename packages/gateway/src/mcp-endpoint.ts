@@ -15,6 +15,8 @@ export interface McpEndpointOptions {
   readonly publicOrigin: string;
 }
 
+const methods = ['GET', 'HEAD', 'POST', 'DELETE', 'OPTIONS'];
+
 /** Who asks and what became of it, for the access log. */
 export interface Served {
   readonly outcome: string;
@@ -34,6 +36,11 @@ export function mcpEndpoint({ resource, guard, target, targetSecret, publicOrigi
     if (req.method === 'OPTIONS') {
       send(preflight(req));
       return { outcome: 'preflight' };
+    }
+    // RS-17: POST, and GET and DELETE in the older revisions. TRACE would send our own headers back to the client.
+    if (!methods.includes(req.method ?? '')) {
+      send(wrongMethod(methods.join(', ')));
+      return { outcome: 'method_not_allowed' };
     }
     const judged = await guard(req.headers as Readonly<Record<string, string | undefined>>);
     if (isReply(judged)) {
@@ -97,6 +104,12 @@ export function problem(status: number, error: string, description: string): Htt
     },
     body: JSON.stringify({ error, error_description: description }),
   };
+}
+
+/** RFC 9110 §15.5.6: the answer names the methods that there are. */
+export function wrongMethod(allow: string): HttpReply {
+  const reply = problem(405, 'method_not_allowed', `Use ${allow} here.`);
+  return { ...reply, headers: { ...reply.headers, allow } };
 }
 
 /** Bearer tokens are no cookies: a page that holds one may read the answer. Which pages may ask was judged before. */

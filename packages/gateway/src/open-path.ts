@@ -1,7 +1,7 @@
 /** Paths that need no token, such as signed downloads: GET only, without identity, one prefix to one target prefix. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { requestTarget, sendReply } from '@mcp-gatehouse/auth';
-import { problem, type Served } from './mcp-endpoint.ts';
+import { problem, type Served, wrongMethod } from './mcp-endpoint.ts';
 import { forward, type Target } from './proxy/forward.ts';
 
 export interface OpenPath {
@@ -17,7 +17,7 @@ export function openPath(path: string, target: Target, publicOrigin: string): Op
     prefix,
     async serve(req, res, requestId) {
       if (req.method !== 'GET' && req.method !== 'HEAD') {
-        sendReply(req, res, problem(405, 'method_not_allowed', 'Use GET here.'));
+        sendReply(req, res, wrongMethod('GET, HEAD'));
         return { outcome: 'method_not_allowed', shownPath: `${prefix}…` };
       }
       const { path: asked, query } = requestTarget(req);
@@ -39,7 +39,11 @@ export function openPath(path: string, target: Target, publicOrigin: string): Op
         extraHeaders: {},
       });
       if (outcome !== 'answered' && !res.headersSent && !res.destroyed) {
-        sendReply(req, res, problem(502, 'target_unreachable', 'The server behind this gateway does not answer.'));
+        const reply =
+          outcome === 'too_large'
+            ? problem(413, 'payload_too_large', 'A download takes no request body.')
+            : problem(502, 'target_unreachable', 'The server behind this gateway does not answer.');
+        sendReply(req, res, reply);
       }
       // A signed link is a credential for as long as it lives: it is not written down.
       return { outcome, shownPath: `${prefix}…` };

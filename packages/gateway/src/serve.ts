@@ -4,8 +4,7 @@ import type { AddressInfo } from 'node:net';
 import type { Log } from '@mcp-gatehouse/auth';
 import { assemble, type Gateway } from './assemble.ts';
 import type { Config } from './config/schema.ts';
-import { closeServer } from './http-server.ts';
-import { demoUser, type LocalOptions, startLocalSignIn } from './local.ts';
+import { demoUser, type LocalOptions, prepareLocal, startLocalSignIn } from './local.ts';
 
 export { ConfigError, checkConfig, loadConfig } from './config/load.ts';
 export type { Config, ConfigInput } from './config/schema.ts';
@@ -18,6 +17,8 @@ export interface ServeOptions {
   /** Starts the sign-in that `localConfig` names. */
   readonly local?: LocalOptions;
   readonly now?: () => number;
+  /** What the operator calls the settings that messages name; as in a configuration file unless told. */
+  readonly settings?: { readonly port: string; readonly signInPort: string; readonly host: string };
 }
 
 export interface RunningGateway {
@@ -28,27 +29,38 @@ export interface RunningGateway {
   close(): Promise<void>;
 }
 
+const fileSettings = { port: 'listen.port', signInPort: '--sign-in-port', host: 'listen.host' };
+
 /** Rejects, with everything closed again, if a port is taken or a part cannot be made. */
-export async function serve(config: Config, { log, local, now }: ServeOptions): Promise<RunningGateway> {
+export async function serve(config: Config, options: ServeOptions): Promise<RunningGateway> {
+  const { log, local, now, settings = fileSettings } = options;
+  if (local) prepareLocal(local);
   const gateway = await assemble(config, { log, ...(local && { demo: demoUser }), ...(now && { now }) });
   const opened: Array<() => Promise<void>> = [() => gateway.close()];
-  const closeAll = async () => {
-    for (const close of opened.splice(0).reverse()) await close();
+  let closing: Promise<void> | undefined;
+  const closeAll = () => {
+    closing ??= (async () => {
+      for (const close of opened.reverse()) await close();
+    })();
+    return closing;
   };
   try {
     if (local) {
       const signIn = await startLocalSignIn(local, gateway.callbackUrl, log).catch((error: unknown) => {
-        throw portTaken(error, local.signInPort, 'the sign-in page', '--sign-in-port');
+        throw cannotListen(error, local.signInPort, 'the sign-in page', {
+          port: settings.signInPort,
+          host: settings.host,
+        });
       });
       opened.push(() => signIn.close());
     }
-    const { server } = gateway;
+    const { server } = gateway.http;
     const port = config.listen.port ?? defaultPort(config.issuer);
     server.listen(port, config.listen.host);
     await once(server, 'listening').catch((error: unknown) => {
-      throw portTaken(error, port, 'the gateway', '--port');
+      throw cannotListen(error, port, 'the gateway', settings);
     });
-    opened.push(() => closeServer(server));
+    opened.push(() => gateway.http.close());
     const bound = (server.address() as AddressInfo).port;
     log({ event: 'gateway.listening', host: config.listen.host, port: bound, issuer: config.issuer });
     return { url: config.issuer, port: bound, servers: gateway.servers, close: closeAll };
@@ -64,13 +76,19 @@ function defaultPort(issuer: string): number {
   return port !== '' ? Number(port) : protocol === 'http:' ? 80 : 8080;
 }
 
-function portTaken(error: unknown, port: number, what: string, flag: string): unknown {
-  const { code } = error as NodeJS.ErrnoException;
-  if (code === 'EADDRINUSE')
-    return new Error(`Port ${port}, meant for ${what}, is in use: choose another with ${flag}.`);
-  if (code === 'EACCES')
-    return new Error(
-      `Port ${port}, meant for ${what}, may not be used by this account: choose one above 1023 with ${flag}.`,
-    );
-  return error;
+/** Why a port cannot be listened on, and which setting to change. */
+function cannotListen(error: unknown, port: number, what: string, settings: { port: string; host: string }): unknown {
+  switch ((error as NodeJS.ErrnoException).code) {
+    case 'EADDRINUSE':
+      return new Error(`Port ${port}, meant for ${what}, is in use: choose another with ${settings.port}.`);
+    case 'EACCES':
+      return new Error(
+        `Port ${port}, meant for ${what}, needs more rights: choose one above 1023 with ${settings.port}.`,
+      );
+    case 'EADDRNOTAVAIL':
+    case 'ENOTFOUND':
+      return new Error(`The address meant for ${what} is none of this computer: change ${settings.host}.`);
+    default:
+      return error;
+  }
 }

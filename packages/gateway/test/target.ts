@@ -20,6 +20,10 @@ export interface Target {
   /** The next request as soon as its headers are there, in place of `answer`. */
   arrival(): Promise<{ req: IncomingMessage; res: ServerResponse }>;
   readonly openConnections: number;
+  /** Requests that have come, whoever answered them. */
+  readonly requests: number;
+  /** Requests that have neither been answered nor ended. */
+  readonly inFlight: number;
   /** Resolves once no connection to it is open. */
   untilDeserted(): Promise<void>;
   close(): Promise<void>;
@@ -29,7 +33,14 @@ export async function startTarget(): Promise<Target> {
   const sockets = new Set<Socket>();
   const waiting: Array<(arrived: { req: IncomingMessage; res: ServerResponse }) => void> = [];
   const seen: Seen[] = [];
+  let requests = 0;
+  let inFlight = 0;
   const server = createServer((req, res) => {
+    requests += 1;
+    inFlight += 1;
+    res.on('close', () => {
+      inFlight -= 1;
+    });
     const taker = waiting.shift();
     if (taker) taker({ req, res });
     else target.answer(req, res);
@@ -49,6 +60,12 @@ export async function startTarget(): Promise<Target> {
     arrival: () => new Promise((resolve) => waiting.push(resolve)),
     get openConnections() {
       return sockets.size;
+    },
+    get requests() {
+      return requests;
+    },
+    get inFlight() {
+      return inFlight;
     },
     async untilDeserted() {
       while (sockets.size > 0) await Promise.race([...sockets].map((socket) => once(socket, 'close')));

@@ -1,16 +1,22 @@
 /** The handler for `node:http`: reads a bounded request as plain data, and writes a reply. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Gatehouse } from '../gatehouse.ts';
 import { OAuthError } from '../oauth/error.ts';
-import { type HttpReply, type HttpRequest, jsonError, maxBodyBytes } from '../oauth/http.ts';
+import { type HttpHandler, type HttpReply, type HttpRequest, jsonError, maxBodyBytes } from '../oauth/http.ts';
 
 /** True: answered. False: not our path; the request is untouched, so the next handler can have it. */
 export type NodeHandler = (req: IncomingMessage, res: ServerResponse) => Promise<boolean>;
 
-export function nodeHandler({ owns, handle }: Pick<Gatehouse, 'owns' | 'handle'>): NodeHandler {
+export function nodeHandler({ owns, handle }: HttpHandler): NodeHandler {
   return async (req, res) => {
     if (!owns(requestTarget(req).path)) return false;
-    const request = await readRequest(req);
+    let request: HttpRequest | HttpReply;
+    try {
+      request = await readRequest(req);
+    } catch {
+      // The client went away in the middle of its body: nobody is left to be answered, and nothing of ours failed.
+      res.destroy();
+      return true;
+    }
     const reply = 'status' in request ? request : await handle(request);
     if (!reply) return false;
     sendReply(req, res, reply);
@@ -49,11 +55,12 @@ export function repeatedHeader(req: IncomingMessage): string | undefined {
   return undefined;
 }
 
-/** The whole request as plain data, or the refusal of one that is too large or says things twice. */
+/** The whole request as plain data, or the refusal of one that says things twice. */
 export async function readRequest(req: IncomingMessage): Promise<HttpRequest | HttpReply> {
   const repeated = repeatedHeader(req);
   if (repeated !== undefined) {
-    return refusal(400, `The header ${repeated} is repeated.`, 'http.header_repeated');
+    const description = `The header ${repeated} is repeated.`;
+    return jsonError(new OAuthError('invalid_request', description, { reason: 'http.header_repeated' }));
   }
   const chunks: Buffer[] = [];
   let length = 0;
@@ -61,11 +68,8 @@ export async function readRequest(req: IncomingMessage): Promise<HttpRequest | H
   // a client that is still sending does not see an answer on a connection that is cut; then nobody waits any longer.
   for await (const chunk of req.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
     length += chunk.length;
-    if (length <= maxBodyBytes) chunks.push(chunk);
-    if (length > 256 * maxBodyBytes) break;
-  }
-  if (length > maxBodyBytes) {
-    return refusal(413, 'The body is too large.', 'body.too_large');
+    if (length - chunk.length <= maxBodyBytes) chunks.push(chunk);
+    if (length > maxBodyBytes + maxDroppedBytes) break;
   }
   const { path, query } = requestTarget(req);
   return {
@@ -74,12 +78,9 @@ export async function readRequest(req: IncomingMessage): Promise<HttpRequest | H
     query,
     // Node joins repeated ones with commas, or semicolons for Cookie; only set-cookie would be a list.
     headers: req.headers as Readonly<Record<string, string | undefined>>,
-    body: Buffer.concat(chunks),
+    // Cut one byte above the limit, so that the endpoint itself refuses it, on a page or in JSON.
+    body: Buffer.concat(chunks).subarray(0, maxBodyBytes + 1),
   };
-}
-
-function refusal(status: number, description: string, reason: string): HttpReply {
-  return jsonError(new OAuthError('invalid_request', description, { status, reason }));
 }
 
 export function sendReply(req: IncomingMessage, res: ServerResponse, reply: HttpReply): void {
@@ -88,8 +89,34 @@ export function sendReply(req: IncomingMessage, res: ServerResponse, reply: Http
   }
   const body = Buffer.from(reply.body, 'utf8');
   if (reply.status !== 204) res.setHeader('content-length', body.length);
-  // A body that was not read to its end would be taken for the next request.
+  // What was not read to its end would be taken for the next request.
   if (!req.complete) res.setHeader('connection', 'close');
   res.writeHead(reply.status);
-  res.end(req.method === 'HEAD' ? undefined : body);
+  const text = req.method === 'HEAD' ? '' : body;
+  if (req.complete || req.destroyed) {
+    res.end(text);
+    return;
+  }
+  // A refusal before the body has come: closing now would reset the connection, and a client that is still sending
+  // would never see it (RFC 9112 §9.6). The answer goes out whole, and the rest is dropped for a while.
+  res.write(text);
+  let dropped = 0;
+  const idle = setTimeout(() => end(), lingerMs);
+  const end = () => {
+    clearTimeout(idle);
+    res.end();
+  };
+  req.on('data', (chunk: Buffer) => {
+    dropped += chunk.length;
+    if (dropped > maxDroppedBytes) end();
+    else idle.refresh();
+  });
+  req.once('end', end);
+  req.once('close', end);
+  req.resume();
 }
+
+/** What is read of a body that nobody wants, before the connection is cut. */
+const maxDroppedBytes = 8 * 1024 * 1024;
+/** How long a sender may be silent meanwhile. */
+const lingerMs = 1_000;

@@ -1,8 +1,9 @@
 /** The authorization server's route table: path and method to endpoint, and how what an endpoint throws is shown. */
 import { RecordsUnavailableError } from '@mcp-gatehouse/records';
-import { OAuthError, unavailable } from '../oauth/error.ts';
+import { describeCause, OAuthError, unavailable } from '../oauth/error.ts';
 import {
   type Endpoint,
+  type HttpHandler,
   type HttpReply,
   type HttpRequest,
   jsonError,
@@ -28,14 +29,7 @@ interface Route {
   readonly face: 'page' | 'api';
 }
 
-export interface AuthorizationServer {
-  /** Every path it answers, spelled as here and in no other way. */
-  readonly paths: ReadonlySet<string>;
-  /** Never throws; undefined where the path is none of ours. */
-  readonly handle: (request: HttpRequest) => Promise<HttpReply | undefined>;
-}
-
-export function authorizationServer(parts: Parts): AuthorizationServer {
+export function authorizationServer(parts: Parts): HttpHandler {
   const { issuer, paths, log } = parts;
   const document = metadata(parts);
   const routes = new Map<string, Route>([
@@ -52,7 +46,7 @@ export function authorizationServer(parts: Parts): AuthorizationServer {
   ]);
 
   return {
-    paths: new Set(routes.keys()),
+    owns: (path) => routes.has(path),
     async handle(request) {
       const route = routes.get(request.path);
       if (!route) return undefined;
@@ -65,7 +59,7 @@ export function authorizationServer(parts: Parts): AuthorizationServer {
 async function answer(route: Route, request: HttpRequest, log: Log): Promise<HttpReply> {
   if (request.method === 'OPTIONS' && route.face === 'api') return preflight(`${route.method}, OPTIONS`);
   try {
-    if (request.method !== route.method) throw wrongMethod(route.method);
+    if (!allows(route, request.method)) throw wrongMethod(route.method);
     return await route.endpoint(request);
   } catch (thrown) {
     const error = asOAuthError(thrown);
@@ -75,10 +69,18 @@ async function answer(route: Route, request: HttpRequest, log: Log): Promise<Htt
       path: request.path,
       status: error.status,
       reason: error.reason,
-      ...(error.status >= 500 && { cause: describe(error.cause) }),
+      ...(error.status >= 500 && { cause: describeCause(error.cause) }),
     });
     return route.face === 'api' ? jsonError(error) : shownOnPage(error);
   }
+}
+
+/**
+ * HEAD is GET without the body (RFC 9110 §9.3.2), for documents. Not for pages: whoever looks at a link before a person
+ * does must not spend the state in it.
+ */
+function allows(route: Route, method: string): boolean {
+  return method === route.method || (method === 'HEAD' && route.method === 'GET' && route.face === 'api');
 }
 
 function asOAuthError(thrown: unknown): OAuthError {
@@ -91,14 +93,9 @@ function asOAuthError(thrown: unknown): OAuthError {
 function shownOnPage(error: OAuthError): HttpReply {
   return errorPage({
     status: error.status,
-    title: error.status >= 500 ? 'This does not work right now' : 'This cannot go on',
+    title: error.status >= 500 ? 'This does not work right now' : 'This request cannot continue',
     description: error.message,
     code: error.code,
     headers: error.headers,
   });
-}
-
-/** A fault for the log: names and stack, which hold no credential because no message of ours does. */
-function describe(cause: unknown): string {
-  return cause instanceof Error ? (cause.stack ?? cause.message) : String(cause);
 }

@@ -5,6 +5,8 @@
 import type { Keyring } from '../sealing/keyring.ts';
 
 export interface ConsentForm {
+  /** Random; what the sign-in's `state` is derived from, so that one form begins one sign-in. */
+  readonly id: string;
   readonly clientDigest: string;
   readonly clientName?: string;
   readonly redirectUri: string;

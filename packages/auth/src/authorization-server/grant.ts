@@ -89,6 +89,8 @@ export function present(
 ): GrantDecision {
   if (request.clientDigest !== grant.clientDigest) return refuse('grant.other_client');
   if (grant.endedAt !== undefined) return refuse('grant.ended');
+  // The code is generation 0 and nothing else is; no other MAC is ever made.
+  if ((presented.kind === 'authorization-code') !== (presented.generation === 0)) return refuse('grant.generation');
   // RFC 8707 §2.2: a token request may name the resource again, and may not name another.
   if (request.resource !== undefined && !resourceMatches(request.resource, grant.resource)) {
     return refuse('grant.other_resource');

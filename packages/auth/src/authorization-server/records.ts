@@ -14,12 +14,15 @@ export interface AuthorizationRequest {
   readonly clientName?: string;
   /** As presented: with the port the client listens on now. */
   readonly redirectUri: string;
-  readonly state?: string;
+  /** The client's own `state`, sealed: it proves an answer to the client. */
+  readonly sealedState?: string;
   readonly scope: readonly string[];
   readonly resource: string;
   readonly codeChallenge: string;
   /** SHA-256 of the binding cookie: the browser that consented is the browser that returns (SEC-04). */
   readonly browser: string;
+  /** The sign-in must be back by then; the record itself lives for as long as its consent form could come again. */
+  readonly signInExpiresAt: number;
   /** Which of the keyring's keys derives verifier and nonce. */
   readonly keyId: string;
   /** Set by the callback that was first; the record then only says that the state is spent. */

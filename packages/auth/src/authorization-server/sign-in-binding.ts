@@ -1,10 +1,15 @@
 /** What binds one sign-in at the identity provider: a random `state`, and nonce and verifier derived from it, so that the database holds none of them. */
-import { randomBytes } from 'node:crypto';
 import type { SignInBinding } from '../identity-providers/identity-provider.ts';
 import type { Keyring } from '../sealing/keyring.ts';
 
-export function newState(): string {
-  return randomBytes(32).toString('base64url');
+/** The `state` of the sign-in that a consent form begins: the same however often the form is sent, and no guess. */
+export function stateOf(keyring: Keyring, formId: string): string {
+  return keyring.mac('identity-provider', `state ${formId}`) ?? '';
+}
+
+/** What the client's own `state` is sealed with: it opens in this authorization request and in no other. */
+export function stateContext(requestId: string): string {
+  return `authorizationRequest ${requestId}`;
 }
 
 /** Undefined: the key is no longer in the keyring. */

@@ -43,6 +43,8 @@ export function oidc(options: OidcOptions): IdentityProvider {
     authorization_endpoint: endpoints.authorization,
     token_endpoint: endpoints.token,
     jwks_uri: endpoints.jwks,
+    // Not told, the library takes RS256 alone. What is accepted is still one key of the provider's own set.
+    id_token_signing_alg_values_supported: ['RS256', 'PS256', 'ES256', 'EdDSA', 'Ed25519'],
   };
   const discovered = async (): Promise<oauth.AuthorizationServer> => {
     if (server) return server;
@@ -114,6 +116,10 @@ function fail(error: unknown): never {
   }
   if (error instanceof oauth.ResponseBodyError) {
     throw new IdentityProviderError(`idp.token.${tag(error.error)}`, { transient: error.status >= 500, cause: error });
+  }
+  if (error instanceof oauth.WWWAuthenticateChallengeError) {
+    // RFC 6749 §5.2: how providers refuse our own credentials. Trying again does not make them right.
+    throw new IdentityProviderError('idp.token.credentials_refused', { transient: error.status >= 500, cause: error });
   }
   if (error instanceof oauth.OperationProcessingError) {
     const response = error.cause instanceof Response ? error.cause : undefined;

@@ -66,3 +66,9 @@ export function unavailable(reason: string, cause?: unknown): OAuthError {
     cause,
   });
 }
+
+/** A fault for the log: words and stack, which hold no credential because no message of ours does. */
+export function describeCause(cause: unknown): string | undefined {
+  if (cause === undefined) return undefined;
+  return cause instanceof Error ? (cause.stack ?? cause.message) : String(cause);
+}

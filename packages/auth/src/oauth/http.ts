@@ -20,6 +20,14 @@ export interface HttpReply {
   readonly body: string;
 }
 
+/** What an adapter puts on the network. */
+export interface HttpHandler {
+  /** Whether `handle` answers this path, so that nobody else's body is read for it. */
+  owns(path: string): boolean;
+  /** Never throws; undefined where the path is none of ours. */
+  handle(request: HttpRequest): Promise<HttpReply | undefined>;
+}
+
 export type Endpoint = (request: HttpRequest) => Promise<HttpReply>;
 
 /** The largest request body any endpoint reads, in bytes. */

@@ -15,6 +15,7 @@ export function queryParameters(request: HttpRequest): Parameters {
 
 /** The parameters of a form POST. */
 export function formParameters(request: HttpRequest, limits?: { readonly maxValueLength: number }): Parameters {
+  refuseTooLarge(request.body);
   const type = (request.headers['content-type'] ?? '').split(';', 1)[0]?.trim().toLowerCase();
   if (type !== 'application/x-www-form-urlencoded') {
     throw refuse('Send the parameters as application/x-www-form-urlencoded.', 'parameters.content_type');
@@ -27,6 +28,7 @@ export function formParameters(request: HttpRequest, limits?: { readonly maxValu
 
 /** A JSON object body (RFC 7591 §3.1). */
 export function jsonBody(request: HttpRequest): Record<string, unknown> {
+  refuseTooLarge(request.body);
   const type = (request.headers['content-type'] ?? '').split(';', 1)[0]?.trim().toLowerCase();
   if (type !== 'application/json') throw refuse('Send application/json.', 'body.content_type');
   let value: unknown;
@@ -76,12 +78,14 @@ function decode(text: string): string {
   }
 }
 
+function refuseTooLarge(body: Uint8Array): void {
+  if (body.byteLength <= maxBodyBytes) return;
+  throw new OAuthError('invalid_request', 'The body is too large.', { status: 413, reason: 'body.too_large' });
+}
+
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 function utf8(bytes: Uint8Array): string {
-  if (bytes.byteLength > maxBodyBytes) {
-    throw new OAuthError('invalid_request', 'The body is too large.', { status: 413, reason: 'body.too_large' });
-  }
   try {
     return decoder.decode(bytes);
   } catch {

@@ -25,16 +25,19 @@ const privateUsePath = /^([a-z][a-z0-9+.-]*):(\/?[^/].*)?$/;
 /** The parts, where the text is a URI of a form we accept; userinfo, encoded hosts and dot segments are not (SEC-03). */
 function parts(uri: string): Parts | undefined {
   if (uri.length > maxRedirectUriLength || !uriCharacters.test(uri)) return undefined;
-  const match = hierarchical.exec(uri);
-  if (!match) {
-    const path = privateUsePath.exec(uri);
-    return path?.[1] === undefined ? undefined : { scheme: path[1], host: '', port: '', rest: path[2] ?? '' };
-  }
-  const [, scheme = '', host = '', port = '', rest = ''] = match;
-  if (Number(port) > 65_535) return undefined;
+  const [, scheme = '', host = '', port = '', rest = ''] = hierarchical.exec(uri) ?? spread(privateUsePath.exec(uri));
+  if (scheme === '' || Number(port) > 65_535) return undefined;
   if (/(^|\/)(\.|%2e){1,2}([/;?]|$)/i.test(rest)) return undefined;
   return { scheme, host, port, rest };
 }
+
+/** A private-use URI without an authority, in the places of one with. */
+function spread(match: RegExpExecArray | null): readonly (string | undefined)[] {
+  return ['', match?.[1], '', '', match?.[2]];
+}
+
+/** Schemes that a browser acts on itself: on no list of an operator do they become harmless. */
+const neverSchemes = new Set('about blob data file filesystem javascript vbscript view-source ws wss'.split(' '));
 
 const loopbackHosts = new Set(['127.0.0.1', '[::1]', 'localhost']);
 
@@ -54,19 +57,21 @@ export function redirectUriFault(
   privateUseSchemes: readonly string[] = knownPrivateUseSchemes,
 ): string | undefined {
   const parsed = parts(uri);
-  if (!parsed) return 'is not an absolute URI without fragment, userinfo, dot segments and unusual characters';
+  const malformed = 'is not an absolute URI without fragment, userinfo, dot segments and unusual characters';
+  if (!parsed) return malformed;
   if (parsed.scheme === 'https') {
-    if (parsed.host === '' || !URL.canParse(uri)) return 'has no valid host';
-    return undefined;
+    // `https://0x7f.1/` is 127.0.0.1 to a browser: only a host that every parser reads as it is written (RFC 9700 §4.1.3).
+    const sameToAll = URL.canParse(uri) && new URL(uri).hostname === parsed.host.toLowerCase();
+    return parsed.host !== '' && sameToAll ? undefined : 'has no valid host';
   }
   if (parsed.scheme === 'http') {
     // OAuth 2.1 §2.3.1: no plain http but to the person's own computer.
     return isLoopbackHost(parsed.host) ? undefined : 'must use https, or http on 127.0.0.1, [::1] or localhost';
   }
-  // RFC 8252 §7.1: a scheme of one's own is a reversed domain name; the others are known clients by name. What a
-  // browser acts on itself (javascript:, data:, file:, blob:, …) has no period and is on no list.
-  if (parsed.scheme.includes('.') || privateUseSchemes.includes(parsed.scheme)) return undefined;
-  return `uses the scheme ${parsed.scheme}:, which is not allowed here`;
+  // RFC 8252 §7.1: a scheme of one's own is a reversed domain name; the others are known clients by name.
+  const known = parsed.scheme.includes('.') || privateUseSchemes.includes(parsed.scheme);
+  if (!known || neverSchemes.has(parsed.scheme)) return `uses the scheme ${parsed.scheme}:, which is not allowed here`;
+  return URL.canParse(uri) ? undefined : malformed;
 }
 
 /** The same URI, or the same but for the port where both are on loopback (RFC 8252 §7.3). */
@@ -94,6 +99,7 @@ export function withParameters(uri: string, parameters: Readonly<Record<string, 
     .filter((entry): entry is [string, string] => entry[1] !== undefined)
     .map(([name, value]) => `${encodeURIComponent(name)}=${encodeURIComponent(value)}`)
     .join('&');
-  const separator = !uri.includes('?') ? '?' : uri.endsWith('?') || uri.endsWith('&') ? '' : '&';
+  const at = uri.indexOf('?');
+  const separator = at < 0 ? '?' : at === uri.length - 1 || uri.endsWith('&') ? '' : '&';
   return `${uri}${separator}${query}`;
 }

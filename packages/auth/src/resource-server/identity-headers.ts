@@ -49,6 +49,7 @@ export function readIdentityHeaders(
     return typeof raw === 'string' && raw !== '' ? decodeURIComponent(raw) : undefined;
   };
   try {
+    if (secret === '') return undefined; // a variable set to nothing would believe everybody
     if (secret !== undefined && !sameSecret(value('secret') ?? '', secret)) return undefined;
     const subject = value('subject');
     const clientId = value('client-id');
@@ -67,9 +68,12 @@ export function readIdentityHeaders(
   }
 }
 
-/** Header values are visible ASCII (RFC 9110 §5.5); everything else and `%` itself is percent-encoded, losslessly. */
+/**
+ * Header values are visible ASCII, and spaces at their ends are not part of them (RFC 9110 §5.5); everything else and `%`
+ * itself is percent-encoded, losslessly.
+ */
 function printable(value: string): string {
-  return value.replace(/[^\x20-\x24\x26-\x7e]/gu, (character) => {
+  return value.replace(/[^\x20-\x24\x26-\x7e]|^ | $/gu, (character) => {
     const bytes = Buffer.from(character, 'utf8');
     return Array.from(bytes, (byte) => `%${byte.toString(16).padStart(2, '0').toUpperCase()}`).join('');
   });

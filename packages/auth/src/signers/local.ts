@@ -23,8 +23,8 @@ interface LoadedKeys {
 const recordId = 'access-token';
 /** How long another instance's new key may stay unseen. */
 const reloadSeconds = 60;
-/** How often a token with an unknown key id may make us read the records (SEC-06, rule 8). */
-const unknownKeySeconds = 5;
+/** How soon the records may be read again, whatever key ids strangers make up (SEC-06, rule 8) and however they fail. */
+const retrySeconds = 5;
 
 export interface LocalSignerOptions {
   readonly records: Records<AuthRecords>;
@@ -35,13 +35,22 @@ export interface LocalSignerOptions {
 export function localSigner({ records, keyring, now }: LocalSignerOptions): Signer {
   let loaded: LoadedKeys | undefined;
   let loading: Promise<LoadedKeys> | undefined;
+  let attemptedAt = Number.NEGATIVE_INFINITY;
+  let failure: unknown;
 
-  // Single flight, and a failure is forgotten: nothing that failed once stays failed (SEC-19).
+  // Single flight, and a failure is forgotten with the next try: nothing that failed once stays failed (SEC-19).
   const load = (): Promise<LoadedKeys> => {
-    loading ??= read(records, keyring, now())
+    if (loading) return loading;
+    attemptedAt = now();
+    loading = read(records, keyring, now())
       .then((keys) => {
+        failure = undefined;
         loaded = keys;
         return keys;
+      })
+      .catch((error: unknown) => {
+        failure = error;
+        throw error;
       })
       .finally(() => {
         loading = undefined;
@@ -51,12 +60,15 @@ export function localSigner({ records, keyring, now }: LocalSignerOptions): Sign
   const fresh = (): LoadedKeys | Promise<LoadedKeys> => {
     if (!loaded) return load();
     // In the background: a request never waits for a reload, and a database that is away stops no signing.
-    if (now() - loaded.loadedAt >= reloadSeconds) load().catch(() => {});
+    if (now() - loaded.loadedAt >= reloadSeconds && now() - attemptedAt >= retrySeconds) load().catch(() => {});
     return loaded;
   };
 
   return {
     algorithms: ['ES256'],
+    async ready() {
+      await fresh();
+    },
     async sign(type, claims) {
       const { current } = await fresh();
       const header = encode({ alg: 'ES256', typ: type, kid: current.kid });
@@ -69,7 +81,11 @@ export function localSigner({ records, keyring, now }: LocalSignerOptions): Sign
     verificationKey(keyId) {
       const known = loaded?.verification.get(keyId);
       if (known) return known;
-      if (loaded && now() - loaded.loadedAt < unknownKeySeconds) return undefined;
+      if (loaded && now() - attemptedAt < retrySeconds) {
+        // Whether the key is another instance's new one cannot be known now: a fault, and not the client's.
+        if (failure !== undefined) return Promise.reject(failure);
+        return undefined;
+      }
       return load().then((keys) => keys.verification.get(keyId));
     },
   };

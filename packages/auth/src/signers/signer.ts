@@ -12,6 +12,8 @@ export interface VerificationKey {
 
 export interface Signer {
   readonly algorithms: readonly SigningAlgorithm[];
+  /** Resolves once it can sign: asked before anything is spent on a signature that might fail. */
+  ready(): Promise<void>;
   /** A compact JWS (RFC 7515 §7.1) over the claims, with the current key. */
   sign(type: string, claims: Readonly<Record<string, unknown>>): Promise<string>;
   /** The public keys, current and retiring (RFC 7517 §5). */

@@ -1,6 +1,7 @@
 /** The authorization endpoint: who is shown a page, who is sent back, what is dropped, and that nothing is stored. */
 import { beforeEach, describe, expect, it } from 'vitest';
 import {
+  authorized,
   authorizePath,
   consented,
   type Harness,
@@ -120,6 +121,9 @@ const wrong: ReadonlyArray<[string, Changes, string, string]> = [
   ['the implicit flow', { response_type: 'token' }, 'unsupported_response_type', 'authorize.response_type'],
   ['the hybrid flow', { response_type: 'code id_token' }, 'unsupported_response_type', 'authorize.response_type'],
   ['another response mode', { response_mode: 'fragment' }, 'invalid_request', 'authorize.response_mode'],
+  ['a state that is not ASCII (RFC 6749 appendix A.5)', { state: 'é' }, 'invalid_request', 'authorize.state'],
+  ['a state with a line feed', { state: 'a\nb' }, 'invalid_request', 'authorize.state'],
+  ['a state with NUL', { state: '\u0000' }, 'invalid_request', 'authorize.state'],
   ['no challenge', { code_challenge: undefined }, 'invalid_request', 'authorize.challenge_missing'],
   ['an empty challenge', { code_challenge: '' }, 'invalid_request', 'authorize.challenge_missing'],
   [
@@ -163,7 +167,7 @@ describe('after that: straight back to the person’s own computer', () => {
     expect(Object.fromEntries(back.searchParams)).toEqual({
       error: code,
       error_description: expect.any(String),
-      state: 'client-state',
+      state: changes.state ?? 'client-state',
       iss: issuer,
     });
     expect(reply?.headers).toMatchObject({ 'cache-control': 'no-store', 'referrer-policy': 'no-referrer' });
@@ -187,7 +191,11 @@ describe('and to others only by the person’s own click (RFC 9700 §4.11.2)', (
     expect(text).toBe('Return to app.example');
     const back = new URL(href.replaceAll('&#38;', '&'));
     expect(back.origin + back.pathname).toBe(remote);
-    expect(Object.fromEntries(back.searchParams)).toMatchObject({ error: code, state: 'client-state', iss: issuer });
+    expect(Object.fromEntries(back.searchParams)).toMatchObject({
+      error: code,
+      state: changes.state ?? 'client-state',
+      iss: issuer,
+    });
   });
 });
 
@@ -284,10 +292,12 @@ describe('what real clients send', () => {
   });
 
   it.each(['', undefined])('a state of %j is no state', async (state) => {
-    expect(await asked({ state })).not.toHaveProperty('state');
+    expect(await asked({ state })).not.toHaveProperty('sealedState');
+    const back = await authorized(harness, local, challenge, { state });
+    expect(back.searchParams.has('state')).toBe(false);
   });
 
   it.each([`x'"><script>&\\`, 'a b+c%20', '0', 'x'.repeat(4096)])('the state comes back as it was', async (state) => {
-    expect((await asked({ state }))?.state).toBe(state);
+    expect((await authorized(harness, local, challenge, { state })).searchParams.get('state')).toBe(state);
   });
 });

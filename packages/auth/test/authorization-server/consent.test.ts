@@ -1,5 +1,6 @@
 /** The person's answer: only this form, in this browser, in time, from our own page (SEC-04, SEC-05). */
 import { beforeEach, describe, expect, it } from 'vitest';
+import { IdentityProviderError } from '../../src/gatehouse.ts';
 import {
   authorizePath,
   type browser,
@@ -54,14 +55,26 @@ describe('allow', () => {
     const { items } = await harness.records.list('authorizationRequest');
     expect(items).toHaveLength(1);
     expect(items[0]).toMatchObject({
-      expiresAt: harness.clock.seconds + 600,
-      value: { clientName: 'Test client', redirectUri, scope: ['read', 'write'], resource, state: 'client-state' },
+      expiresAt: harness.clock.seconds + 1800 + 600,
+      value: {
+        signInExpiresAt: harness.clock.seconds + 600,
+        clientName: 'Test client',
+        redirectUri,
+        scope: ['read', 'write'],
+        resource,
+        sealedState: expect.stringMatching(/^k1\.[A-Za-z0-9_-]+$/),
+      },
     });
+    expect(await harness.records.dump()).not.toContain('client-state');
     expect(harness.events.map(({ event }) => event)).toEqual(['consent.given']);
   });
 
   it('state, nonce and verifier are new every time and unlike one another', async () => {
-    for (let i = 0; i < 20; i++) await post({});
+    const path = authorizePath((await registerClient(harness)).client_id, pkce().challenge);
+    for (let i = 0; i < 20; i++) {
+      const page = await person.send(request(path));
+      await person.send(form('/consent', { request: hidden(page, 'request'), decision: 'allow' }, sameOrigin));
+    }
     const values = harness.identityProvider.started.flatMap(({ state, nonce, codeVerifier }) => [
       state,
       nonce,
@@ -71,9 +84,29 @@ describe('allow', () => {
     for (const value of values) expect(value).toMatch(/^[A-Za-z0-9_-]{43}$/);
   });
 
+  it('a button pressed twice begins one sign-in, and a form that was used up begins none', async () => {
+    const [first, second] = [await post({}), await post({})];
+    expect(second.headers.location).toBe(first.headers.location);
+    const [started] = harness.identityProvider.started;
+    expect((await harness.records.list('authorizationRequest')).items).toHaveLength(1);
+    const back = await person.send(request(`/callback?code=x&state=${started?.state}`));
+    expect(back.headers.location).toContain('code=');
+    harness.clock.seconds += 1700;
+    expect(refusal(harness, await post({}))).toEqual([403, 'invalid_request', 'consent.spent']);
+    expect((await harness.records.list('grant')).items).toHaveLength(0);
+  });
+
   it('works for browsers that send neither Origin nor Sec-Fetch-Site', async () => {
     expect((await post({}, {})).status).toBe(303);
   });
+});
+
+it.each(['"', '\\', '~'])('the largest request there is can be answered: a state full of %j', async (character) => {
+  const long = `https://app.example/${'x'.repeat(1000)}`;
+  const client = await registerClient(harness, { client_name: '"'.repeat(200), redirect_uris: [long] });
+  const changes = { state: character.repeat(4096), redirect_uri: long };
+  const page = await person.send(request(authorizePath(client.client_id, pkce().challenge, changes)));
+  expect((await post({ request: hidden(page, 'request') })).status).toBe(303);
 });
 
 describe('deny', () => {
@@ -141,8 +174,6 @@ describe('refused with a page, and nothing happens', () => {
   it('the form of another issuer with the same secret', async () => {
     const sibling = startHarness({ issuer: 'https://other.example' });
     const client = await registerClient(sibling);
-    const page = await person.send(request('/')).catch(() => undefined);
-    expect(page).toBeUndefined();
     const reply = await sibling.server.handle(
       request(authorizePath(client.client_id, pkce().challenge), {
         headers: { cookie: [...person.cookies].map((pair) => pair.join('=')).join('; ') },
@@ -248,9 +279,32 @@ describe('when a part is away', () => {
     const reply = await post({});
     expect(refusal(harness, reply)).toEqual([503, 'temporarily_unavailable', 'records.unavailable']);
     expect(reply.headers['retry-after']).toBe('2');
-    expect(harness.identityProvider.started).toEqual([]);
+    expect(reply.headers).not.toHaveProperty('location');
     harness.records.interfere = undefined;
     expect((await post({})).status).toBe(303);
+  });
+
+  it.each<[string, boolean, string]>([
+    ['for a while', true, 'temporarily_unavailable'],
+    ['for good', false, 'access_denied'],
+  ])('the identity provider, %s: the client is told, and nothing is stored', async (_, transient, code) => {
+    harness.identityProvider.start = async () => {
+      throw new IdentityProviderError('idp.unreachable', { transient });
+    };
+    const reply = await post({});
+    expect(refusal(harness, reply)).toEqual([303, code, 'idp.unreachable']);
+    const back = new URL(String(reply.headers.location)).searchParams;
+    expect([back.get('state'), back.get('iss')]).toEqual(['client-state', issuer]);
+    await unchanged();
+  });
+
+  it('a fault in the identity provider’s code is ours, and is not shown', async () => {
+    harness.identityProvider.start = async () => {
+      throw new TypeError('hunter2');
+    };
+    const reply = await post({});
+    expect(refusal(harness, reply)).toEqual([500, 'server_error', 'fault']);
+    expect(reply.body).not.toContain('hunter2');
   });
 });
 

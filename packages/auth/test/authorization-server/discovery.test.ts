@@ -107,6 +107,12 @@ describe('several resources', () => {
     expect(parsed(await get(harness, path))).toMatchObject({ resource: uri, scopes_supported: supported });
   });
 
+  it('the root document is the first resource’s, where none is an origin', async () => {
+    const uris = ['https://auth.example/one', 'https://auth.example/two'];
+    const two = startHarness({ resources: uris.map((uri) => ({ uri, scopes })) });
+    expect(parsed(await get(two, '/.well-known/oauth-protected-resource')).resource).toBe(uris[0]);
+  });
+
   it('a resource that is an origin has the root document to itself', async () => {
     const root = parsed(await get(harness, '/.well-known/oauth-protected-resource'));
     expect(root.resource).toBe('https://three.example');

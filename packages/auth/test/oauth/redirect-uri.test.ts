@@ -89,6 +89,9 @@ describe('what may be registered', () => {
     ['https://app.example/%2e/cb', form],
     ['https://app.example/cb/..?a=b', form],
     ['cursor://anysphere.cursor-mcp/oauth/../cb', form],
+    ['com.example.app:/a/../cb', form],
+    ['com.example.app:../cb', form],
+    ['com.example.app:/%2e%2e/cb', form],
     // fragments
     ['https://app.example/cb#', form],
     ['https://app.example/cb#part', form],
@@ -124,6 +127,15 @@ describe('what may be registered', () => {
     ['http://0x7f000001/cb', plain],
     ['http://0177.0.0.1/cb', plain],
     ['http://127.0.0.2/cb', plain],
+    // hosts that browsers read as others: the person would be shown a number, and the answer go to 127.0.0.1
+    ['https://2130706433/cb', host],
+    ['https://0x7f.1/cb', host],
+    ['https://0177.0.0.1/cb', host],
+    ['https://127.1/cb', host],
+    // what no URL parser reads, under a scheme of one's own
+    ['com.example.app://[:::]/cb', form],
+    ['cursor://[1:2:3:4:5:6:7:8:9]/cb', form],
+    ['com.example.app://a:99999/cb', form],
     // hosts that only begin or end well
     ['http://localhost.evil.example/cb', plain],
     ['http://127.0.0.1.evil.example/cb', plain],
@@ -185,6 +197,19 @@ describe('what may be registered', () => {
     expect(redirectUriFault('cursor://a/cb', [])).toMatch(scheme);
     expect(redirectUriFault('myapp://cb', ['myapp'])).toBeUndefined();
     expect(redirectUriFault('com.example.app:/cb', [])).toBeUndefined();
+  });
+
+  it.each([
+    'javascript:alert(1)',
+    'data:text/html,a',
+    'file:///etc/passwd',
+    'blob:https',
+    'vbscript:a',
+    'about:blank',
+    'ws://a.example',
+    'filesystem:a',
+  ])('%s is refused although its scheme was listed', (uri) => {
+    expect(redirectUriFault(uri, [uri.slice(0, uri.indexOf(':'))])).toMatch(scheme);
   });
 
   it('the longest has 1,024 characters', () => {
@@ -289,6 +314,8 @@ describe('what is made of one', () => {
     ['https://app.example/cb?a=b', 'https://app.example/cb?a=b&code=c&state=s'],
     ['https://app.example/cb?a=b&', 'https://app.example/cb?a=b&code=c&state=s'],
     ['com.example.app:/cb', 'com.example.app:/cb?code=c&state=s'],
+    ['https://app.example/cb??', 'https://app.example/cb??&code=c&state=s'],
+    ['https://app.example/cb?a=?', 'https://app.example/cb?a=?&code=c&state=s'],
   ])('%s with a code', (uri, location) => {
     expect(withParameters(uri, { code: 'c', state: 's', error: undefined })).toBe(location);
   });

@@ -58,6 +58,34 @@ describe('identity headers', () => {
     );
   });
 
+  // Spaces at the ends of a value are not part of it (RFC 9110 §5.5), and "admin " must not arrive as "admin".
+  it.each([' person', 'person ', ' ', '  a  b  '])('the subject %j is still itself after the wire', (subject) => {
+    const written = writeIdentityHeaders({ ...token, subject, identity: { issuer: 'https://idp.example', subject } });
+    const arrived = headersOf(written.map(([name, value]) => [name, value.trim()] as const));
+    expect(readIdentityHeaders(arrived)).toMatchObject({ subject, identitySubject: subject });
+  });
+
+  it('an empty secret, from a variable that is set to nothing, believes nobody', () => {
+    const forged = { 'x-gatehouse-subject': 'root', 'x-gatehouse-client-id': 'c' };
+    const read = (headers: Record<string, string>) => {
+      try {
+        return readIdentityHeaders(headers, '');
+      } catch {
+        return undefined; // refusing such a secret is as good
+      }
+    };
+    expect(read(forged)).toBeUndefined();
+    expect(read({ ...forged, 'x-gatehouse-secret': '' })).toBeUndefined();
+  });
+
+  it.each([' at its ends ', '100% of it', 'a%41', 'ein geheimes Gehäuse'])('work with the secret %j', (odd) => {
+    const written = writeIdentityHeaders(token, odd);
+    for (const [, value] of written) expect(value).toMatch(/^[\x20-\x7e]*$/);
+    const arrived = headersOf(written.map(([name, value]) => [name, value.trim()] as const));
+    expect(readIdentityHeaders(arrived, odd)).toMatchObject({ subject: 'person' });
+    expect(readIdentityHeaders(headersOf(written), secret)).toBeUndefined();
+  });
+
   it('without an identity or a secret hold neither', () => {
     const { identity: _, ...anonymous } = token;
     const written = writeIdentityHeaders(anonymous);

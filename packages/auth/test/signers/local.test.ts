@@ -124,6 +124,23 @@ describe('reading again', () => {
     expect(records.calls).toEqual(['get keySet', 'get keySet', 'get keySet']); // at 5, 10 and 15 of 20 seconds
   });
 
+  it('also while the records are away, when nobody can know whether the key is new', async () => {
+    const { clock, records, signer } = start();
+    const one = signer();
+    await one.jwks();
+    clock.seconds += 10;
+    records.calls.length = 0;
+    records.interfere = () => 'away';
+    for (let i = 0; i < 100; i++) {
+      await expect((async () => one.verificationKey(`unknown-${i}`))()).rejects.toBeInstanceOf(RecordsUnavailableError);
+    }
+    expect(records.calls).toHaveLength(1);
+    records.interfere = undefined;
+    clock.seconds += 5;
+    expect(await one.verificationKey('unknown')).toBeUndefined();
+    expect(await one.verificationKey('another')).toBeUndefined();
+  });
+
   it('a known key id reads nothing, however old', async () => {
     const { clock, records, signer, kid } = start();
     const one = signer();

@@ -32,7 +32,7 @@ Options
   --config FILE        configuration, JSON or YAML; not together with the others
   --issuer URL         public URL of the gateway   (http://localhost:PORT)
   --port N             port to listen on           (8080)
-  --sign-in-port N     port of the local sign-in   (the port after --port)
+  --sign-in-port N     port of the local sign-in   (the one after --port)
   --path PATH          public path of the target   (/mcp)
   --name NAME          what people call the server (the target's host)
   --data DIR           data directory of --local   (.gatehouse)
@@ -62,7 +62,10 @@ export async function serveCommand(args: readonly string[]): Promise<number> {
   }
   const running = await serve(plan.config, {
     log: createLog(plan.logFormat),
-    ...(plan.local && { local: plan.local }),
+    ...(plan.local && {
+      local: plan.local,
+      settings: { port: '--port', signInPort: '--sign-in-port', host: 'the host' },
+    }),
   });
   process.stdout.write(
     plan.json

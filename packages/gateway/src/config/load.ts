@@ -1,6 +1,7 @@
 /** From a file to a checked configuration, or to one error that lists every fault with its path. */
 import { readFileSync } from 'node:fs';
-import { parse as parseYaml } from 'yaml';
+import { endpointPaths } from '@mcp-gatehouse/auth';
+import { parseDocument } from 'yaml';
 import type * as z from 'zod';
 import { type Config, configSchema } from './schema.ts';
 
@@ -23,25 +24,36 @@ export function loadConfig(file: string): Config {
   } catch (error) {
     throw new ConfigError(file, [`cannot be read: ${(error as Error).message}`]);
   }
-  let value: unknown;
+  const document = parseDocument(text, { logLevel: 'error' });
+  // A warning is a fault too: a tag nobody knows is not what somebody meant.
+  const [problem] = [...document.errors, ...document.warnings];
+  if (problem) throw new ConfigError(file, [`is neither JSON nor YAML: ${problem.message.split('\n', 1)[0]}`]);
   try {
-    value = parseYaml(text, { maxAliasCount: 0 });
+    return checkConfig(file, document.toJS({ maxAliasCount: 0 }));
   } catch (error) {
+    if (error instanceof ConfigError) throw error;
     throw new ConfigError(file, [`is neither JSON nor YAML: ${(error as Error).message.split('\n', 1)[0]}`]);
   }
-  return checkConfig(file, value);
 }
 
 export function checkConfig(source: string, value: unknown): Config {
   const result = configSchema.safeParse(value);
-  if (!result.success)
-    throw new ConfigError(
-      source,
-      result.error.issues.flatMap((issue) => faultsOf(issue)),
-    );
-  const faults = crossFaults(result.data);
-  if (faults.length > 0) throw new ConfigError(source, faults);
+  const faults = result.success ? [] : result.error.issues.flatMap((issue) => faultsOf(issue));
+  faults.push(...crossFaults(result.success ? result.data : soundParts(value)));
+  if (!result.success || faults.length > 0) throw new ConfigError(source, faults);
   return result.data;
+}
+
+/** The settings that are right by themselves, so that what is wrong between them is said in the same breath. */
+function soundParts(value: unknown): Partial<Config> {
+  if (typeof value !== 'object' || value === null) return {};
+  const settings = value as Readonly<Record<string, unknown>>;
+  return Object.fromEntries(
+    Object.entries(configSchema.shape).flatMap(([name, schema]) => {
+      const one = schema.safeParse(settings[name]);
+      return one.success ? [[name, one.data]] : [];
+    }),
+  ) as Partial<Config>;
 }
 
 /** One line an issue: `resources[0].target: must be …`; unknown keys are named one by one. */
@@ -58,23 +70,26 @@ function faultsOf(issue: z.core.$ZodIssue): readonly string[] {
 }
 
 /** What one value alone cannot show. */
-function crossFaults({ resources, issuer, secrets }: Config): readonly string[] {
+function crossFaults({ resources = [], issuer, secrets = [] }: Partial<Config>): readonly string[] {
   const faults: string[] = [];
-  if (issuer.endsWith('/')) faults.push('issuer: must not end with a slash');
-  const seen = new Map<string, string>();
+  const taken = new Map<string, string>();
+  const own = issuer === undefined ? [] : Object.values(endpointPaths(issuer));
+  for (const path of [...own, '/healthz']) taken.set(path, 'a path of the gateway itself');
   const claim = (path: string, at: string) => {
-    const before = seen.get(path);
-    if (before) faults.push(`${at}: ${path} is already ${before}`);
-    seen.set(path, at);
+    const wellKnown = /\/\.well-known(\/|$)/.test(path) ? 'a path of the gateway itself' : undefined;
+    const owner = taken.get(path) ?? wellKnown;
+    if (owner) faults.push(`${at}: ${path} is already ${owner}`);
+    taken.set(path, at);
   };
   resources.forEach((resource, index) => {
     claim(resource.path, `resources[${index}].path`);
     resource.open.forEach((open, openIndex) => {
-      claim(open.path, `resources[${index}].open[${openIndex}].path`);
+      claim(open.path.replace(/\/$/, ''), `resources[${index}].open[${openIndex}].path`);
     });
     for (const scope of resource.defaultScope ?? []) {
-      if (!(scope in resource.scopes))
+      if (!Object.hasOwn(resource.scopes, scope)) {
         faults.push(`resources[${index}].defaultScope: ${scope} is not one of its scopes`);
+      }
     }
   });
   secrets.forEach(({ id }, index) => {

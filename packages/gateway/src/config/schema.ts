@@ -1,4 +1,5 @@
 /** The gateway's configuration: one schema, unknown keys refused, every fault with its path. */
+import { publicUrlFaults } from '@mcp-gatehouse/auth';
 import * as z from 'zod';
 
 /** A secret is never written in the configuration, only where it is found. */
@@ -11,6 +12,20 @@ const secretReference = z
 export type SecretReference = z.infer<typeof secretReference>;
 
 const httpUrl = z.url({ protocol: /^https?$/, error: 'must be an absolute http or https URL' });
+/** A place of the operator's own: the value is not shown, because a password in it would be. */
+const targetUrl = httpUrl.refine((text) => {
+  if (!URL.canParse(text)) return true; // said already
+  const { username, password, hash } = new URL(text);
+  return username === '' && password === '' && hash === '';
+}, 'must have no user and no fragment');
+const openTargetUrl = targetUrl.refine(
+  (text) => !URL.canParse(text) || new URL(text).search === '',
+  'must have no query',
+);
+/** What clients compare byte for byte. */
+const publicUrl = z.string().superRefine((text, context) => {
+  for (const fault of publicUrlFaults(text)) context.addIssue({ code: 'custom', message: fault });
+});
 const path = z
   .string()
   .regex(/^(\/[A-Za-z0-9._~-]+)+\/?$/, 'must be a path such as /ankify/mcp, of plain characters')
@@ -22,7 +37,7 @@ const resource = z.strictObject({
     .refine((text) => !text.endsWith('/'), 'must not end with a slash')
     .describe('Public path of the MCP endpoint, below the origin of the issuer.'),
   name: z.string().min(1).max(80).optional().describe('What a person calls it; stands on the consent page.'),
-  target: httpUrl.describe('The MCP server: a Streamable HTTP endpoint.'),
+  target: targetUrl.describe('The MCP server: a Streamable HTTP endpoint.'),
   scopes: z
     .record(z.string().regex(/^[\x21\x23-\x5b\x5d-\x7e]+$/, 'is no scope'), z.string().min(1))
     .default({ mcp: 'use its tools on your behalf' })
@@ -35,7 +50,7 @@ const resource = z.strictObject({
     .array(
       z.strictObject({
         path: path.describe('Public path; everything below it is open.'),
-        target: httpUrl.describe('Where it leads: the rest of the path is appended.'),
+        target: openTargetUrl.describe('Where it leads: the rest of the path is appended.'),
       }),
     )
     .default([])
@@ -79,7 +94,7 @@ const records = z.discriminatedUnion('type', [
 
 export const configSchema = z.strictObject({
   $schema: z.string().optional(),
-  issuer: httpUrl.describe('The public URL of the authorization server, without a trailing slash.'),
+  issuer: publicUrl.describe('The public URL of the authorization server, without a trailing slash.'),
   listen: z
     .strictObject({
       port: z.int().min(0).max(65_535).optional().describe('Port to listen on; the port of the issuer unless given.'),
@@ -100,7 +115,9 @@ export const configSchema = z.strictObject({
     .describe('The first makes new values, all are accepted. At least 32 random bytes each.'),
   lifetimes: z
     .strictObject({
-      accessTokenSeconds: seconds.max(24 * 3600).describe('An access token; 900 unless given.'),
+      accessTokenSeconds: seconds
+        .max(24 * 3600)
+        .describe('An access token; 900 unless given. Below 120, clients that refresh early do so before every call.'),
       codeSeconds: seconds.max(600).describe('An authorization code; 60.'),
       refreshIdleSeconds: seconds.describe('A refresh token nobody uses; 30 days.'),
       grantSeconds: seconds.describe('A grant, however often it is refreshed; a year.'),
@@ -117,7 +134,14 @@ export const configSchema = z.strictObject({
     .default({})
     .describe('How long things live.'),
   allowedOrigins: z
-    .array(z.string().regex(/^https?:\/\/[^/\s]+$/, 'must be an origin such as https://app.example.com'))
+    .array(
+      z
+        .string()
+        .refine(
+          (text) => URL.canParse(text) && new URL(text).origin === text,
+          'must be an origin as browsers send it, such as https://app.example.com',
+        ),
+    )
     .default([])
     .describe('Web pages elsewhere whose browsers may call the MCP endpoints, beside our own origin.'),
   allowedHosts: z

@@ -1,12 +1,62 @@
-/** Secrets by reference: read where the configuration says they are, and never shown. */
+/** Secrets by reference: read where the configuration says they are, all before anything is opened, and never shown. */
 import { readFileSync } from 'node:fs';
 import { ConfigError } from './load.ts';
-import type { SecretReference } from './schema.ts';
+import type { Config, SecretReference } from './schema.ts';
+
+/** What the references of a configuration came to. */
+export interface Secrets {
+  readonly keyring: ReadonlyArray<{ readonly id: string; readonly secret: string }>;
+  readonly clientSecret?: string;
+  /** In the order of the resources. */
+  readonly targetSecrets: ReadonlyArray<string | undefined>;
+}
+
+/** Every secret, or one `ConfigError` that names each setting at fault and no value. */
+export function readSecrets({ secrets, identityProvider, resources }: Config): Secrets {
+  const faults: string[] = [];
+  const read = (setting: string, reference: SecretReference, fault: (value: string) => string | undefined): string => {
+    try {
+      const value = readSecret(setting, reference);
+      const found = fault(value);
+      if (found) faults.push(`${setting}: ${found}`);
+      return value;
+    } catch (error) {
+      if (!(error instanceof ConfigError)) throw error;
+      faults.push(...error.faults);
+      return '';
+    }
+  };
+  const keyring = secrets.map(({ id, secret }, index) => ({
+    id,
+    secret: read(`secrets[${index}].secret`, secret, (value) =>
+      Buffer.byteLength(value) < 32 ? 'must have at least 32 bytes; `openssl rand -base64 48` makes one' : undefined,
+    ),
+  }));
+  const clientSecret =
+    identityProvider.clientSecret &&
+    read('identityProvider.clientSecret', identityProvider.clientSecret, (value) =>
+      value === '' ? 'is empty' : undefined,
+    );
+  const targetSecrets = resources.map(
+    ({ targetSecret }, index) =>
+      targetSecret &&
+      read(`resources[${index}].targetSecret`, targetSecret, (value) =>
+        // It travels in a header (RFC 9110 §5.5), and a short one can be guessed.
+        /^[\x21-\x7e]{16,}$/.test(value) ? undefined : 'must be 16 or more visible ASCII characters',
+      ),
+  );
+  if (faults.length > 0) throw new ConfigError('The configuration', faults);
+  return { keyring, targetSecrets, ...(clientSecret !== undefined && { clientSecret }) };
+}
 
 /** The secret's text, or a `ConfigError` that names the setting and never the value. */
-export function readSecret(setting: string, reference: SecretReference, env: NodeJS.ProcessEnv = process.env): string {
+export function readSecret(
+  setting: string,
+  reference: SecretReference,
+  env: Readonly<NodeJS.ProcessEnv> = process.env,
+): string {
   if ('env' in reference) {
-    const value = env[reference.env];
+    const value = Object.hasOwn(env, reference.env) ? env[reference.env] : undefined;
     if (value === undefined || value === '') {
       throw new ConfigError('The configuration', [`${setting}: the environment variable ${reference.env} is not set`]);
     }

@@ -11,7 +11,9 @@ export interface Target {
 export function openTarget(url: string): Target {
   const parsed = new URL(url);
   const pool = new Pool(parsed.origin, {
-    connections: 128,
+    // No limit of its own: a client's connection has one request at a time, so there are never more here than there. A
+    // limit would let whoever holds that many streams open stop the target for everybody (SEC-10).
+    connections: null,
     connect: { timeout: 5_000 },
     // A tool may think for minutes before its first byte; a stream may be silent for as long as it likes.
     headersTimeout: 300_000,
@@ -57,7 +59,7 @@ export function forward(exchange: Exchange): Promise<Outcome> {
     };
     // The client closing its connection is its way to cancel (2026-07-28, Streamable HTTP): the target must learn of it.
     const onClose = () => {
-      if (!res.writableFinished) abort('the client went away');
+      abort('the client went away');
     };
     res.on('close', onClose);
     const settle = (outcome: Outcome) => {
@@ -94,11 +96,12 @@ export function forward(exchange: Exchange): Promise<Outcome> {
           settle({ outcome: 'refused_by_target' });
           return abort('the target refused the gateway');
         }
-        res.writeHead(status, { ...responseHeaders(headers), ...extraHeaders });
-        res.flushHeaders();
+        res.writeHead(status, withExtra(responseHeaders(headers), extraHeaders));
+        // Out with the head at once, by an empty write: `flushHeaders` would encode Latin-1 text a second time.
+        res.write(Buffer.alloc(0));
       },
       onResponseData(current, chunk) {
-        if (!res.headersSent || res.write(chunk)) return;
+        if (!res.headersSent || res.writableEnded || res.write(chunk)) return;
         current.pause();
         res.once('drain', () => current.resume());
       },
@@ -124,4 +127,14 @@ export function forward(exchange: Exchange): Promise<Outcome> {
       settle({ outcome: 'unreachable', cause });
     }
   });
+}
+
+/** Ours win; but what the target varies its answer by, it still varies it by. */
+function withExtra(
+  headers: Record<string, string | string[]>,
+  extra: Readonly<Record<string, string>>,
+): Record<string, string | string[]> {
+  const { vary } = headers;
+  const both = vary !== undefined && extra.vary !== undefined ? { vary: [vary, extra.vary].flat().join(', ') } : {};
+  return { ...headers, ...extra, ...both };
 }

@@ -16,10 +16,27 @@ const hopByHop = new Set([
 ]);
 
 /**
- * Never forwarded: the client's credentials, our own cookies, what `node:http` has already acted on, and what only a
- * front door may claim. `origin` was judged here, and a target on another origin would judge it wrongly.
+ * Never forwarded: the client's credentials, our own cookies, what `node:http` has already acted on, what only a front
+ * door may claim, and what would make a target answer another request than the one that was judged here (SEC-11).
+ * `origin` was judged here too, and a target on another origin would judge it wrongly.
  */
-const dropped = new Set(['authorization', 'cookie', 'host', 'expect', 'origin', 'referer', 'forwarded', 'x-real-ip']);
+const dropped = new Set([
+  'authorization',
+  'cookie',
+  'expect',
+  'forwarded',
+  'host',
+  'origin',
+  'proxy', // HTTP_PROXY to a CGI target (CVE-2016-5385)
+  'referer',
+  'x-http-method',
+  'x-http-method-override',
+  'x-method-override',
+  'x-original-url',
+  'x-real-ip',
+  'x-request-id',
+  'x-rewrite-url',
+]);
 
 export interface RequestFacts {
   /** Name and value by turns, as they came. */
@@ -40,8 +57,9 @@ export function requestHeaders(facts: RequestFacts): string[] {
   const headers: string[] = [];
   for (let i = 0; i < rawHeaders.length; i += 2) {
     const name = rawHeaders[i] as string;
-    const lower = name.toLowerCase();
-    if (hopByHop.has(lower) || dropped.has(lower) || named.has(lower) || isOurs(lower)) continue;
+    // A target that reads headers the CGI way cannot tell `_` from `-` (CVE-2025-64484): neither may we.
+    const lower = name.toLowerCase().replaceAll('_', '-');
+    if (hopByHop.has(lower) || dropped.has(lower) || named.has(name.toLowerCase()) || isOurs(lower)) continue;
     headers.push(name, rawHeaders[i + 1] as string);
   }
   const { protocol, host } = new URL(publicOrigin);
@@ -51,13 +69,9 @@ export function requestHeaders(facts: RequestFacts): string[] {
   return headers;
 }
 
-/**
- * Names under which only we speak to the target. A target that reads headers the CGI way cannot tell `_` from `-`
- * (CVE-2025-64484), so both spellings are taken from strangers.
- */
+/** Names under which only we speak to the target. */
 function isOurs(name: string): boolean {
-  const spelled = name.replaceAll('_', '-');
-  return spelled.startsWith(identityHeaderPrefix) || spelled.startsWith('x-forwarded-') || spelled === 'x-request-id';
+  return name.startsWith(identityHeaderPrefix) || name.startsWith('x-forwarded-');
 }
 
 /** RFC 9110 §7.6.1: what `Connection` names belongs to this connection too. */
@@ -70,20 +84,42 @@ function connectionTokens(rawHeaders: readonly string[]): ReadonlySet<string> {
   return tokens;
 }
 
-/** Answers of a target that are ours to give: cookies on our origin, CORS, framing, and its own challenges. */
-const droppedFromTarget = new Set([
-  'set-cookie',
-  'www-authenticate',
-  'server',
-  'x-powered-by',
-  'alt-svc',
-  'strict-transport-security',
+/**
+ * What a target may say to the client: what describes its answer, and fields of its own. A list of what passes and not of
+ * what does not, because browsers learn new fields that act on a whole origin (`NEL`, `Clear-Site-Data`, `Refresh`, …),
+ * and on this origin people give their consent.
+ */
+const passed = new Set([
+  'accept-ranges',
+  'age',
+  'allow',
+  'cache-control',
+  'content-disposition',
+  'content-encoding',
+  'content-language',
+  'content-length',
+  'content-range',
+  'content-type',
+  'date',
+  'deprecation',
+  'etag',
+  'expires',
+  'last-modified',
+  'location',
+  'retry-after',
+  'server-timing',
+  'sunset',
+  'traceparent',
+  'tracestate',
+  'vary',
 ]);
 
-/**
- * The target's headers for the client. A page of the target would run on the origin where people give their consent,
- * so whatever it sends is no page there: sandboxed, and never sniffed into one.
- */
+/** Fields of the target's own, but for those that say what it is made of or that we set ourselves. */
+function isItsOwn(name: string): boolean {
+  return (name.startsWith('mcp-') || name.startsWith('x-')) && name !== 'x-powered-by' && name !== 'x-request-id';
+}
+
+/** The target's headers for the client. A page of the target would run where people consent: so it is no page there. */
 export function responseHeaders(
   headers: Readonly<Record<string, string | string[] | undefined>>,
 ): Record<string, string | string[]> {
@@ -92,10 +128,10 @@ export function responseHeaders(
   );
   const kept: Record<string, string | string[]> = {};
   for (const [name, value] of Object.entries(headers)) {
-    if (value === undefined || hopByHop.has(name) || named.has(name) || droppedFromTarget.has(name)) continue;
-    if (name.startsWith('access-control-')) continue;
-    kept[name] = value;
+    if (value !== undefined && !named.has(name) && (passed.has(name) || isItsOwn(name))) kept[name] = value;
   }
+  // What is somebody's own is not kept by a cache, unless the target says how.
+  kept['cache-control'] ??= 'no-store';
   kept['x-content-type-options'] = 'nosniff';
   kept['content-security-policy'] = "default-src 'none'; sandbox";
   return kept;

@@ -1,4 +1,5 @@
 /** The authorization endpoint (OAuth 2.1 §4.1.1): checks the request and asks the person; stores nothing. */
+import { randomBytes } from 'node:crypto';
 import { OAuthError } from '../../oauth/error.ts';
 import type { Endpoint } from '../../oauth/http.ts';
 import { type Parameters, queryParameters } from '../../oauth/parameters.ts';
@@ -22,6 +23,12 @@ export function authorize(parts: Parts): Endpoint {
     const redirectUri = knownRedirectUri(parameters, client);
     const state = parameters.get('state');
     try {
+      // RFC 6749 app. A.5: visible ASCII and spaces. What else a client keeps in it, it can encode.
+      if (state !== undefined && !/^[\x20-\x7e]+$/.test(state)) {
+        throw new OAuthError('invalid_request', 'state may hold visible ASCII characters and spaces only.', {
+          reason: 'authorize.state',
+        });
+      }
       const codeChallenge = checkedChallenge(parameters);
       const resource = requestedResource(parameters, resources);
       const scope = grantableScope(
@@ -31,6 +38,7 @@ export function authorize(parts: Parts): Endpoint {
       );
       const browser = browserCookie.recognise(request);
       const form = writeConsentForm(keyring, {
+        id: randomBytes(16).toString('base64url'),
         clientDigest: digest(client.id),
         ...(client.name !== undefined && { clientName: client.name }),
         redirectUri,

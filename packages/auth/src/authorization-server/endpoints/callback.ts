@@ -2,13 +2,13 @@
 
 import { type Identity, IdentityProviderError, subjectOf } from '../../identity-providers/identity-provider.ts';
 import { OAuthError } from '../../oauth/error.ts';
-import type { Endpoint, HttpReply } from '../../oauth/http.ts';
+import type { Endpoint } from '../../oauth/http.ts';
 import { queryParameters } from '../../oauth/parameters.ts';
 import { codeResponse, signInFailedResponse } from '../authorization-response.ts';
 import { authorizationCode, digest, newGrantId } from '../credential.ts';
 import type { Parts } from '../parts.ts';
 import type { AuthorizationRequest } from '../records.ts';
-import { signInBinding } from '../sign-in-binding.ts';
+import { signInBinding, stateContext } from '../sign-in-binding.ts';
 
 export function callback(parts: Parts): Endpoint {
   const { issuer, callbackUrl, records, keyring, identityProvider, browserCookie, lifetimes, log, now } = parts;
@@ -23,27 +23,30 @@ export function callback(parts: Parts): Endpoint {
       throw refuse('The sign-in was begun in another browser.', 'callback.other_browser');
     }
     const asked = stored.value;
+    if (now() >= asked.signInExpiresAt) throw refuse('The sign-in took too long.', 'callback.expired');
     // Marked as used rather than removed: compare-and-swap has one winner, and the state stays spent for its whole life.
     const spent = { ...asked, usedAt: now() };
     const first =
-      asked.usedAt === undefined &&
-      (await records.replace('authorizationRequest', stored, spent, now() + lifetimes.signInSeconds));
+      asked.usedAt === undefined && (await records.replace('authorizationRequest', stored, spent, stored.expiresAt));
     if (!first) throw refuse('The sign-in was already used.', 'callback.state_spent');
 
     const binding = signInBinding(keyring, state, asked.keyId);
-    if (!binding) throw refuse('The sign-in took too long.', 'callback.key_gone');
+    const clientState = asked.sealedState && keyring.open(stateContext(stored.id), asked.sealedState);
+    if (!binding || (asked.sealedState && clientState === undefined))
+      throw refuse('The sign-in took too long.', 'callback.key_gone');
     const client = asked.clientDigest.slice(0, 8);
+    const target = { redirectUri: asked.redirectUri, state: clientState };
     try {
       const identity = await identityProvider.finish(new URLSearchParams([...parameters]), binding, callbackUrl);
-      return await grantCode(asked, identity, client);
+      return codeResponse(issuer, target, await grantCode(asked, identity, client));
     } catch (error) {
       if (!(error instanceof IdentityProviderError)) throw error;
       log({ event: 'sign_in.failed', reason: error.reason, client, transient: error.transient });
-      return signInFailedResponse(issuer, asked, error);
+      return signInFailedResponse(issuer, target, error);
     }
   };
 
-  async function grantCode(asked: AuthorizationRequest, identity: Identity, client: string): Promise<HttpReply> {
+  async function grantCode(asked: AuthorizationRequest, identity: Identity, client: string): Promise<string> {
     const grantId = newGrantId();
     const createdAt = now();
     const codeExpiresAt = createdAt + lifetimes.codeSeconds;
@@ -70,7 +73,7 @@ export function callback(parts: Parts): Endpoint {
       codeExpiresAt + 300,
     );
     log({ event: 'code.issued', client, grant: grantId, resource, scope: scope.join(' ') });
-    return codeResponse(issuer, asked, authorizationCode(keyring, grantId));
+    return authorizationCode(keyring, grantId);
   }
 }
 

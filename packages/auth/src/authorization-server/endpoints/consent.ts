@@ -4,10 +4,10 @@ import { OAuthError } from '../../oauth/error.ts';
 import { type Endpoint, type HttpRequest, redirect } from '../../oauth/http.ts';
 import { formParameters } from '../../oauth/parameters.ts';
 import { errorResponse, signInFailedResponse } from '../authorization-response.ts';
-import { maxConsentFormLength, readConsentForm } from '../consent-form.ts';
+import { type ConsentForm, maxConsentFormLength, readConsentForm } from '../consent-form.ts';
 import { digest } from '../credential.ts';
 import type { Parts } from '../parts.ts';
-import { newState, signInBinding } from '../sign-in-binding.ts';
+import { signInBinding, stateContext, stateOf } from '../sign-in-binding.ts';
 
 export function consent(parts: Parts): Endpoint {
   const { issuer, callbackUrl, records, keyring, identityProvider, browserCookie, lifetimes, log, now } = parts;
@@ -32,7 +32,7 @@ export function consent(parts: Parts): Endpoint {
       return errorResponse(issuer, form, new OAuthError('access_denied', 'The person said no.'));
     }
 
-    const state = newState();
+    const state = stateOf(keyring, form.id);
     const binding = signInBinding(keyring, state, keyring.currentKeyId);
     if (!binding) throw new Error('The current key is not in the keyring.');
     let location: string;
@@ -43,17 +43,31 @@ export function consent(parts: Parts): Endpoint {
       log({ event: 'sign_in.failed', reason: error.reason, client, transient: error.transient });
       return signInFailedResponse(issuer, form, error);
     }
-    const { issuedAt: _, ...authorizationRequest } = form;
-    // Stored only now, after the consent, and immediately before the redirect (MCP security best practices, state).
-    await records.create(
-      'authorizationRequest',
-      digest(state),
-      { ...authorizationRequest, keyId: keyring.currentKeyId },
-      now() + lifetimes.signInSeconds,
-    );
+    await remember(form, state);
     log({ event: 'consent.given', client, resource: form.resource, scope: form.scope.join(' ') });
     return redirect(location);
   };
+
+  /** Stored only now, after the consent, and immediately before the redirect (MCP security best practices, state). */
+  async function remember(form: ConsentForm, state: string): Promise<void> {
+    const requestId = digest(state);
+    const { id: _, issuedAt, state: clientState, ...asked } = form;
+    const created = await records.create(
+      'authorizationRequest',
+      requestId,
+      {
+        ...asked,
+        ...(clientState !== undefined && { sealedState: keyring.seal(stateContext(requestId), clientState) }),
+        signInExpiresAt: now() + lifetimes.signInSeconds,
+        keyId: keyring.currentKeyId,
+      },
+      issuedAt + lifetimes.consentSeconds + lifetimes.signInSeconds,
+    );
+    if (created) return;
+    // A button pressed twice leads to the same sign-in; a consent that was used up leads nowhere (SEC-01).
+    const stored = await records.get('authorizationRequest', requestId);
+    if (stored?.value.usedAt !== undefined) throw refuse('The form was already used.', 'consent.spent');
+  }
 }
 
 /** Browsers say where a form was sent from (RFC 6454 §7, Fetch Metadata): ours, or it is not ours. */

@@ -35,6 +35,8 @@ export function token(parts: Parts): Endpoint {
         reason: 'token.grant_type_unregistered',
       });
     }
+    // A code must not be spent, nor a token rotated, for an answer that cannot be signed.
+    await signer.ready();
     const time = now();
     const { authorization, refreshToken, replay } = await grantType(client, parameters, time);
     const accessToken = await issueAccessToken({ issuer, signer, accessTokenSeconds }, authorization, time);

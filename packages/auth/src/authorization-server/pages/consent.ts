@@ -31,7 +31,6 @@ export function consentPage(facts: ConsentFacts): HttpReply {
     html`<h1><bdi>${name}</bdi> wants to use ${resourceName}</h1>
 ${powers.length > 0 ? html`<p>It will be able to</p><ul>${powers}</ul>` : undefined}
 <dl>
-<div><dt>Application</dt><dd><bdi>${name}</bdi></dd></div>
 <div><dt>Answer goes to</dt><dd>${redirectDisplay(redirectUri)}</dd></div>
 <div><dt>Resource</dt><dd>${resource.uri}</dd></div>
 </dl>

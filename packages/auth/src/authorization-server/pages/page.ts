@@ -34,7 +34,7 @@ function escaped(text: string): string {
 export function strangersText(text: string, maxLength = 80): string {
   const line = text
     .normalize('NFC')
-    .replace(/[\p{Cc}\p{Cf}\p{Co}\p{Cs}\p{Zl}\p{Zp}\u115f\u1160\u3164\uffa0]/gu, ' ')
+    .replace(/[\p{Cc}\p{Cf}\p{Co}\p{Cs}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}\u2800]/gu, ' ')
     .replace(/\s+/gu, ' ')
     .trim();
   const characters = [...line];
@@ -53,12 +53,13 @@ dl{margin:1rem 0;border-top:1px solid var(--line)}dl div{display:flex;flex-wrap:
 dt{color:var(--dim);flex:0 0 8.5rem}dd{margin:0;flex:1 1 12rem;overflow-wrap:anywhere;font-weight:600}
 .note{color:var(--dim);font-size:.9rem}.warn{background:var(--warnwash);color:var(--warn);border-radius:8px;padding:.6rem .8rem}
 .actions{display:flex;flex-wrap:wrap;gap:.6rem;margin-top:1.4rem}
-button,.button{font:inherit;font-weight:600;padding:.6rem 1.3rem;border-radius:9px;border:1px solid var(--line);background:transparent;color:inherit;cursor:pointer;text-decoration:none}
+button,.button{font:inherit;font-weight:600;padding:.6rem 1.3rem;border-radius:9px;border:1px solid var(--dim);background:transparent;color:inherit;cursor:pointer;text-decoration:none}
 button.primary{background:var(--accent);border-color:var(--accent);color:var(--on)}
 :focus-visible{outline:3px solid var(--accent);outline-offset:2px}
-code{font-size:.9em;overflow-wrap:anywhere}
+code{font-size:.9em}p code{overflow-wrap:anywhere}
 h2{font-size:1.1rem;margin:1.6rem 0 .4rem}h3{font-size:.95rem;margin:1rem 0 .25rem}small{color:var(--dim);font-weight:400}
-pre{margin:.25rem 0;padding:.6rem .75rem;background:var(--wash);border:1px solid var(--line);border-radius:8px;white-space:pre-wrap;overflow-wrap:anywhere}
+pre{margin:.25rem 0;padding:.6rem .75rem;background:var(--wash);border:1px solid var(--line);border-radius:8px;white-space:pre;overflow-x:auto;user-select:all}
+main:has(pre){max-width:44rem}
 `;
 
 const styleHash = createHash('sha256').update(style).digest('base64');
