@@ -17,6 +17,12 @@ const issuer = `http://localhost:${port}`;
 /** Short-lived tokens show refreshing at work; 15 minutes unless told. */
 const accessTokenSeconds = Number(process.env.GATEHOUSE_ACCESS_TOKEN_SECONDS ?? 900);
 
+// Listened for before anything says that it runs.
+const asked = new Promise((resolve) => {
+  process.once('SIGINT', resolve);
+  process.once('SIGTERM', resolve);
+});
+
 /** Only the gateway knows it: nobody else on this computer can pretend to be somebody's gateway. */
 const secretVariable = 'GATEHOUSE_ANKIFY_SECRET';
 process.env[secretVariable] = randomBytes(32).toString('base64url');
@@ -53,10 +59,6 @@ const gateway = await serve(config, { log: createLog(process.stderr.isTTY ? 'tex
 process.stdout.write(announcement(gateway.url, gateway.servers, true));
 
 const ended = once(ankify, 'exit').then(() => 'ankify');
-const asked = new Promise((resolve) => {
-  process.once('SIGINT', resolve);
-  process.once('SIGTERM', resolve);
-});
 const reason = await Promise.race([ended, asked]);
 if (reason === 'ankify') process.stderr.write('Ankify ended by itself; its words are above.\n');
 await gateway.close();

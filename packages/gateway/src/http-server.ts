@@ -87,12 +87,18 @@ export function httpServer(options: Rooms): GatewayServer {
     if (error.code === 'ECONNRESET' || !socket.writable) return socket.destroy();
     // Behind an answer on this connection nobody knows what this one would answer.
     if (socket instanceof Socket && socket.bytesWritten > 0) return socket.end();
-    const status = error.code === 'HPE_HEADER_OVERFLOW' ? '431 Request Header Fields Too Large' : '400 Bad Request';
+    const status = refusedHead[error.code ?? ''] ?? '400 Bad Request';
     socket.end(`HTTP/1.1 ${status}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`);
     return undefined;
   });
   return { server, close: (graceMs = 10_000) => drain(server, underway, graceMs) };
 }
+
+/** What is no request yet, by the error of Node's parser (RFC 9110 §15.5.9, RFC 6585 §5). */
+const refusedHead: Readonly<Record<string, string>> = {
+  ERR_HTTP_REQUEST_TIMEOUT: '408 Request Timeout',
+  HPE_HEADER_OVERFLOW: '431 Request Header Fields Too Large',
+};
 
 async function enter(
   rooms: Rooms & { readonly authorization: NodeHandler },

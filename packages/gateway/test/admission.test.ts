@@ -21,6 +21,9 @@ describe('Host', () => {
     ['health.internal:8080', true],
     [undefined, false],
     ['', false],
+    // A default port may be written out (RFC 9110 §4.2).
+    ['auth.example:443', true],
+    ['auth.example:80', false],
     ['auth.example:8443', false],
     ['auth.example.evil.com', false],
     ['evil.com', false],

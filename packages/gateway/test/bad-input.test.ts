@@ -1,4 +1,5 @@
 /** Any input to any endpoint has an answer of the right form, never a 5xx, and the next person is served (REL-03). */
+import { once } from 'node:events';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { assemble } from '../src/assemble.ts';
 import { gatewayConfig, startGateway, type TestGateway } from './harness.ts';
@@ -178,13 +179,19 @@ describe('bodies', () => {
     }
   });
 
-  it('a client that leaves in the middle of a body leaves nothing behind', async () => {
-    for (const [path] of posts) {
+  it('a client that leaves in the middle of a body is no fault of ours', async () => {
+    for (const path of ['/register', '/token', '/consent']) {
+      const from = gateway.events.length;
       const socket = await open(gateway.port);
-      socket.write(message(`POST ${path}`, [type('application/json'), ['Content-Length', '1000']], '{"half":'));
+      const headers = [type('application/json'), ['Content-Length', '1000'] as const];
+      socket.write(message(`POST ${path}`, headers, '{"half":'));
+      // The server has the head when it has answered somebody who came later.
+      await expectWell();
       socket.destroy();
+      const lines = () => gateway.events.slice(from).filter((event) => event.path === path);
+      while (!lines().some(({ event }) => event === 'http.request')) await expectWell();
+      expect(lines().map(({ event }) => event)).not.toContain('fault');
     }
-    await expectWell();
   });
 });
 
@@ -287,6 +294,20 @@ describe('headers', () => {
     expect(server.headersTimeout).toBeGreaterThan(0);
     expect(server.keepAliveTimeout).toBeGreaterThan(60_000);
     expect(server.maxHeadersCount).toBeLessThanOrEqual(100);
+    await close();
+  });
+
+  it('a sender who stops after a refusal has that one answer, and no connection', async () => {
+    const { http, close } = await assemble(gatewayConfig(8080, [{ path: '/mcp', target: target.url }]), {
+      log: () => {},
+    });
+    http.server.requestTimeout = 1;
+    http.server.listen(0, '127.0.0.1');
+    await once(http.server, 'listening');
+    const { port } = http.server.address() as { port: number };
+    const answers = await speak(port, message('POST /mcp', [['Content-Length', '100']], '{'));
+    expect(answers.map(({ status }) => status)).toEqual([401]);
+    await http.close(1);
     await close();
   });
 });

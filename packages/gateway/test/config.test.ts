@@ -239,6 +239,13 @@ describe('everything wrong with it is said at once', () => {
     },
   );
 
+  it.each(['*', 'app.example', 'https://app.example/', 'https://App.example', 'https://app.example:443', 'null'])(
+    'the allowed origin %j equals none that a browser sends, and is refused',
+    (origin) => {
+      expect(check({ allowedOrigins: [origin] })).toEqual([expect.stringMatching(/^allowedOrigins\[0\]: /)]);
+    },
+  );
+
   it.each([undefined, null, 1, 'text', [], true])('a configuration that is %j', (value) => {
     const faults = faultsOf(() => checkConfig('test', value));
     expect(faults).toHaveLength(1);

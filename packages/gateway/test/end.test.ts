@@ -1,6 +1,6 @@
 /** The end of a gateway, and the absence of what it stands on: nothing in flight is lost, no token is thrown away (REL-02, REL-04). */
 import { once } from 'node:events';
-import type { IncomingMessage } from 'node:http';
+import { Agent, type IncomingMessage, request } from 'node:http';
 import { connect } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { assemble } from '../src/assemble.ts';
@@ -79,6 +79,53 @@ describe('close', () => {
     expect(await speak(gateway.port, message('GET /')).catch((error: Error) => error.message)).toContain(
       'ECONNREFUSED',
     );
+  });
+
+  it('an answer given while the gateway ends also ends its connection', async () => {
+    const agent = new Agent({ keepAlive: true });
+    const arrived = target.arrival();
+    const req = request({ agent, port: gateway.port, path: '/mcp', method: 'POST', headers: person.authorization });
+    req.end('{}');
+    const { res } = await arrived;
+    const closing = gateway.running.close();
+    res.end('{}');
+    const [answer] = await once(req, 'response');
+    answer.resume();
+    await once(answer, 'end');
+    expect(answer.headers.connection).toBe('close');
+    agent.destroy();
+    await closing;
+  });
+
+  it('an event stream is ended when the gateway ends, and not cut when the grace is over', async () => {
+    const arrived = target.arrival();
+    const { req, answer } = begin(gateway.port, { path: '/mcp', headers: person.authorization });
+    req.end();
+    const { res } = await arrived;
+    res.writeHead(200, { 'content-type': 'text/event-stream' }).write('data: 1\n\n');
+    const events = await answer;
+    const received = bodyOf(events);
+    received.catch(() => {});
+    await gateway.running.close();
+    // Ended, not cut: what the client has is whole, and it knows.
+    expect(String(await received)).toBe('data: 1\n\n');
+    expect(events.complete).toBe(true);
+  });
+
+  it('a second close() is over when the gateway is closed, not before', async () => {
+    const arrived = target.arrival();
+    const { req, answer } = begin(gateway.port, { path: '/mcp', method: 'POST', headers: person.authorization });
+    req.end('{}');
+    const { res } = await arrived;
+    const order: string[] = [];
+    const first = gateway.running.close().then(() => order.push('first'));
+    const second = gateway.running.close().then(() => order.push('second'));
+    await new Promise(setImmediate);
+    order.push('answered');
+    res.end('{}');
+    (await answer).resume();
+    await Promise.all([first, second]);
+    expect(order[0]).toBe('answered');
   });
 });
 

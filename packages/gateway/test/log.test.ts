@@ -14,6 +14,45 @@ function lines(format: LogFormat): { log: ReturnType<typeof createLog>; written:
   return { log: createLog(format, (line) => written.push(line)), written };
 }
 
+function written(format: LogFormat, event: { event: string; [field: string]: unknown }): string {
+  const { log, written: all } = lines(format);
+  log(event);
+  return all.join('');
+}
+
+// JSON escapes U+0000–U+001F and no more. U+009B is CSI to a terminal that reads eight bits, and direction marks change
+// what a person sees.
+it.each([
+  ['CSI in one character', '\u009b31m'],
+  ['OSC in one character', '\u009d0;owned\u009c'],
+  ['delete', 'a\u007f'],
+  ['right to left', 'a\u202eb'],
+  ['isolate', 'a\u2066b'],
+  ['line separator', 'a\u2028b'],
+])('text holds nothing a terminal acts on: %s', (_, value) => {
+  const line = written('text', { event: 'e', value });
+  expect(line).toMatch(/^[^\p{Cc}\p{Cf}\p{Zl}\p{Zp}]*\n$/u);
+});
+
+it.each(['json', 'text'] as const)('%s says what an Error says', (format) => {
+  const line = written(format, { event: 'guard.refused', cause: new Error('the database is away') });
+  expect(line).toContain('the database is away');
+});
+
+// A log that throws would throw inside the guard and inside the last handler of a request.
+it.each(['json', 'text'] as const)('%s writes a line whatever the value', (format) => {
+  const circular: Record<string, unknown> = {};
+  circular.self = circular;
+  const angry = {
+    toJSON() {
+      throw new Error('no');
+    },
+  };
+  for (const cause of [circular, 1n, angry, Symbol('s'), () => 1]) {
+    expect(written(format, { event: 'e', cause })).toMatch(/\be\b.*\n$/);
+  }
+});
+
 describe('json', () => {
   it('is one object a line, with the time, whatever the values', () => {
     const { log, written } = lines('json');

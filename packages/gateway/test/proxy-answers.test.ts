@@ -113,6 +113,28 @@ describe('requests', () => {
     expect(target.seen).toEqual([]);
     expect(target.openConnections).toBeLessThanOrEqual(1);
   });
+
+  it.each(['TRACE', 'PUT', 'PATCH', 'PROPFIND'])('%s goes no further: 405 and Allow', async (method) => {
+    // A target that implements TRACE (RFC 9110 §9.3.8) would send our own headers back, the secret included.
+    const answer = await ask(gateway.port, message(`${method} /mcp`, [bearer()]));
+    expect(answer.status).toBe(405);
+    expect(answer.header('allow')).toContain('POST');
+    expect(target.seen).toHaveLength(0);
+  });
+
+  it.each(['/exports/a', '/', '/healthz', '/token', '/.well-known/jwks.json'])('405 at %s has Allow', async (path) => {
+    const answer = await ask(gateway.port, message(`PUT ${path}`, [['Content-Length', '0']]));
+    expect(answer.status).toBe(405);
+    expect(answer.header('allow')).toMatch(/GET|POST/);
+  });
+
+  it.each([
+    ['Content-Length', '2', '{}'],
+    ['Transfer-Encoding', 'chunked', '2\r\n{}\r\n0\r\n\r\n'],
+  ])('a body on an open path (%s) is the client’s fault, and not the target’s', async (name, value, body) => {
+    const answer = await ask(gateway.port, message('GET /exports/a', [[name, value]], body));
+    expect([400, 413]).toContain(answer.status);
+  });
 });
 
 describe('answers', () => {

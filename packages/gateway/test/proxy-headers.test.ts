@@ -88,7 +88,19 @@ describe('to the target', () => {
     ['X-Forwarded-Port', '666'],
     ['X_Forwarded_Prefix', '/evil'],
     ['X-Forwarded-User', 'root'],
-  ])('%s does not cross', async (name, value) => {
+    // HTTP_PROXY to a CGI target (CVE-2016-5385).
+    ['Proxy', 'http://evil.example:3128'],
+    ['X_Real_IP', '1.2.3.4'],
+    // A target that lets these override the request line answers another request than the one that was judged.
+    ['X-HTTP-Method-Override', 'DELETE'],
+    ['X-HTTP-Method', 'DELETE'],
+    ['X-Method-Override', 'DELETE'],
+    ['X_HTTP_Method_Override', 'DELETE'],
+    ['X-Original-URL', '/admin'],
+    ['X-Rewrite-URL', '/admin'],
+  ])('%s does not cross, to the MCP endpoint or an open path', async (name, value) => {
+    await ask(gateway.port, message('GET /exports/a', [[name, value]]));
+    expect(target.seen.pop()?.rawHeaders).not.toContain(value);
     const { rawHeaders } = await seenWith([[name, value]]);
     const names = rawHeaders.filter((_, index) => index % 2 === 0).map((text) => text.toLowerCase());
     expect(names).not.toContain(name.toLowerCase());
@@ -224,6 +236,15 @@ describe('from the target', () => {
     ['Keep-Alive', 'timeout=77'],
     ['Proxy-Authenticate', 'Basic'],
     ['Upgrade', 'h2c'],
+    // What browsers let an answer do to a whole origin; on this one people consent, and codes are in its URLs.
+    ['NEL', '{"report_to":"x","max_age":86400,"success_fraction":1}'],
+    ['Report-To', '{"group":"x","max_age":86400,"endpoints":[{"url":"https://evil.example/"}]}'],
+    ['Reporting-Endpoints', 'default="https://evil.example/"'],
+    ['Clear-Site-Data', '"cookies"'],
+    ['Service-Worker-Allowed', '/'],
+    ['Content-Security-Policy-Report-Only', "default-src 'none'; report-uri https://evil.example/"],
+    ['Set-Cookie2', 'a=b'],
+    ['Refresh', '0;url=https://evil.example/'],
   ])('%s does not cross, from the MCP endpoint or an open path', async (name, value) => {
     for (const path of ['/mcp', '/exports/a']) {
       const answer = await answerWith([name, value], 200, path);
@@ -275,5 +296,30 @@ describe('from the target', () => {
     expect(answer.header('access-control-allow-credentials')).toBeUndefined();
     expect(answer.header('vary')).toContain('Origin');
     expect(answer.header('access-control-expose-headers')).toContain('Mcp-Session-Id');
+  });
+
+  it('what the target varies its answer by, it still varies it by', async () => {
+    target.answer = (_, res) => res.writeHead(200, { vary: 'Accept' }).end();
+    const headers = [bearer(), ['Origin', `http://localhost:${gateway.port}`]] as const;
+    const answer = await ask(gateway.port, message('GET /mcp', headers));
+    const vary = answer.headers.filter(([name]) => name.toLowerCase() === 'vary').map(([, value]) => value);
+    expect(vary.join(', ').split(/, */).sort()).toEqual(['Accept', 'Origin']);
+  });
+
+  it('x-request-id is ours, so that what a client reports is in the log', async () => {
+    const answer = await answerWith(['X-Request-Id', 'of-the-target']);
+    const logged = gateway.events.filter(({ event }) => event === 'http.request').map(({ requestId }) => requestId);
+    expect(logged).toContain(answer.header('x-request-id'));
+  });
+
+  it('a UTF-8 header arrives byte for byte', async () => {
+    const name = Buffer.from('attachment; filename="単語€.apkg"');
+    target.answer = (_, res) => {
+      const head = `HTTP/1.1 200 OK\r\ncontent-disposition: ${name.toString('latin1')}\r\ncontent-length: 0\r\n\r\n`;
+      res.socket?.end(Buffer.from(head, 'latin1'));
+    };
+    const answer = await ask(gateway.port, message('GET /exports/a'));
+    expect(answer.status).toBe(200);
+    expect(Buffer.from(answer.header('content-disposition') ?? '', 'latin1').toString()).toBe(name.toString());
   });
 });

@@ -189,6 +189,11 @@ describe('framing', () => {
     ['CL and TE', 'Transfer-Encoding: chunked\r\nContent-Length: 200\r\n', '0\r\n\r\n'],
     ['two TE', 'Transfer-Encoding: identity\r\nTransfer-Encoding: chunked\r\n', '0\r\n\r\n'],
     ['TE list', 'Transfer-Encoding: chunked, identity\r\n', '0\r\n\r\n'],
+    ['TE xchunked', 'Transfer-Encoding: xchunked\r\n', '0\r\n\r\n'],
+    ['TE quoted', 'Transfer-Encoding: "chunked"\r\n', '0\r\n\r\n'],
+    // Taken off by nobody, it would reach the target as if it were the message (RFC 9112 §6.1).
+    ['TE gzip', 'Transfer-Encoding: gzip, chunked\r\n', '0\r\n\r\n'],
+    ['TE identity', 'Transfer-Encoding: identity, chunked\r\n', '0\r\n\r\n'],
     ['TE with tab', 'Transfer-Encoding:\tchunked\r\nContent-Length: 4\r\n', '0\r\n\r\n'],
     ['space before colon', 'Transfer-Encoding : chunked\r\n', '0\r\n\r\n'],
     ['folded TE', 'Transfer-Encoding:\r\n chunked\r\nContent-Length: 4\r\n', '0\r\n\r\n'],

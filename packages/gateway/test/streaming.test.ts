@@ -273,7 +273,7 @@ describe('bodies above the limit', () => {
   });
 });
 
-describe('pipelined and kept connections', () => {
+describe('many, and odd, connections', () => {
   it('two requests on one connection have their own answers, in order', async () => {
     target.answer = async (req, res) => void res.end(`you said ${String(await bodyOf(req))}`);
     const socket = await open(gateway.port);
@@ -302,5 +302,47 @@ describe('pipelined and kept connections', () => {
     const text = String(await rest);
     // Either it goes on, or it said before that it would close: never is the body taken for a request.
     expect(text === '' || text.endsWith('\r\nhi\r\n0\r\n\r\n') || text.endsWith('\r\n\r\nhi')).toBe(true);
+  });
+
+  // Whoever holds streams open, which costs nothing, must not stop the target for everybody (SEC-10).
+  it('hundreds of open streams do not stop a call', async () => {
+    const streams = Array.from({ length: 300 }, async () => {
+      const arrived = target.arrival();
+      const { req, answer } = begin(gateway.port, { path: '/mcp', headers: person.authorization });
+      req.end();
+      const { res } = await arrived;
+      res.writeHead(200, { 'content-type': 'text/event-stream' }).write('data: 1\n\n');
+      (await answer).resume();
+      (await answer).on('error', () => {});
+      return req;
+    });
+    const held = await Promise.all(streams);
+    try {
+      const call = await fetch(gateway.url('/mcp'), {
+        method: 'POST',
+        headers: person.authorization,
+        body: '{}',
+      });
+      expect([200, 503]).toContain(call.status);
+    } finally {
+      for (const req of held) req.destroy();
+    }
+  });
+
+  it('a broken chunk behind an answer that has begun adds nothing to it', async () => {
+    const socket = await open(gateway.port);
+    const arrived = target.arrival();
+    const headers = [
+      ['Authorization', `Bearer ${person.accessToken}`] as const,
+      ['Transfer-Encoding', 'chunked'] as const,
+    ];
+    socket.write(message('POST /mcp', headers, '2\r\n{}\r\n'));
+    const { req, res } = await arrived;
+    req.on('error', () => {});
+    res.writeHead(200).write('begun');
+    await hear(socket, 'begun');
+    const rest = listen(socket);
+    socket.write('zz\r\n');
+    expect(String(await rest)).not.toContain('HTTP/1.1');
   });
 });

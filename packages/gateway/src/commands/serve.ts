@@ -36,7 +36,7 @@ Options
   --path PATH          public path of the target   (/mcp)
   --name NAME          what people call the server (the target's host)
   --data DIR           data directory of --local   (.gatehouse)
-  --log FORMAT         json, text or none          (text with --local, else json)
+  --log FORMAT         json, text or none    (text with --local, else json)
   --json               print what is running as one JSON line
   --help               this text
 
@@ -60,6 +60,11 @@ export async function serveCommand(args: readonly string[]): Promise<number> {
     process.stdout.write(serveHelp);
     return 0;
   }
+  // Listened for before anything says that it runs: who waits for that line may stop it at once.
+  const asked = new Promise<void>((stop) => {
+    process.once('SIGINT', stop);
+    process.once('SIGTERM', stop);
+  });
   const running = await serve(plan.config, {
     log: createLog(plan.logFormat),
     ...(plan.local && {
@@ -72,10 +77,7 @@ export async function serveCommand(args: readonly string[]): Promise<number> {
       ? `${JSON.stringify({ event: 'gateway.ready', issuer: running.url, port: running.port, servers: running.servers, ...(plan.local && { demoUser }) })}\n`
       : announcement(running.url, running.servers, plan.local !== undefined),
   );
-  await new Promise<void>((stop) => {
-    process.once('SIGINT', stop);
-    process.once('SIGTERM', stop);
-  });
+  await asked;
   // A second signal means now.
   process.once('SIGINT', () => process.exit(1));
   await running.close();

@@ -114,9 +114,9 @@ const passed = new Set([
   'vary',
 ]);
 
-/** Fields of the target's own, but for those that say what it is made of or that we set ourselves. */
+/** Fields of the protocol. Not every `x-`: `X-Accel-Redirect` and its kin are orders to a front door before us. */
 function isItsOwn(name: string): boolean {
-  return (name.startsWith('mcp-') || name.startsWith('x-')) && name !== 'x-powered-by' && name !== 'x-request-id';
+  return name.startsWith('mcp-') || /^(x-)?ratelimit(-|$)/.test(name);
 }
 
 /** The target's headers for the client. A page of the target would run where people consent: so it is no page there. */
@@ -132,6 +132,8 @@ export function responseHeaders(
   }
   // What is somebody's own is not kept by a cache, unless the target says how.
   kept['cache-control'] ??= 'no-store';
+  // A front door such as nginx would hold a stream back.
+  if (String(kept['content-type']).startsWith('text/event-stream')) kept['x-accel-buffering'] = 'no';
   kept['x-content-type-options'] = 'nosniff';
   kept['content-security-policy'] = "default-src 'none'; sandbox";
   return kept;

@@ -1,4 +1,4 @@
-/** Faults found in src/config and src/assemble.ts; each test passes once its fault is mended. */
+/** Faults that only show where settings meet each other, the gateway's own paths, or the secrets: all before anything is opened. */
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -35,8 +35,7 @@ async function refusalOf(changes: Record<string, unknown>): Promise<unknown> {
   return undefined;
 }
 
-// load.ts:61: only the slash is looked at. What `gatehouse()` finds then is a TypeError, which the command line shows as
-// a fault of ours with a stack (cli.ts:44), alone and without the others (architecture §6).
+// What `gatehouse()` would refuse is said here, beside the other faults (architecture §6).
 it.each([
   'http://mcp.example',
   'https://mcp.example?tenant=1',
@@ -52,14 +51,12 @@ it.each([
   expect((error as ConfigError).faults.join('\n')).toMatch(/^issuer: /m);
 });
 
-// load.ts:76: `in` finds the names of Object.prototype, so the fault comes later, as a TypeError with a stack.
 it.each(['constructor', 'toString', '__proto__'])('the default scope %s is not one of its scopes', async (scope) => {
   const error = await refusalOf({ resources: [{ path: '/mcp', target, defaultScope: [scope] }] });
   expect(error).toBeInstanceOf(ConfigError);
 });
 
-// load.ts:64: paths that are somebody else's. A resource at /token takes the token endpoint's place, one at /healthz or
-// below a well-known path is never reached, and nothing says so until somebody tries.
+// A resource at /token would take the token endpoint's place, one at /healthz would never be reached.
 it.each([
   '/token',
   '/authorize',
@@ -86,7 +83,6 @@ it('a path below the issuer’s own is taken too', async () => {
   expect(await refusalOf({ issuer: 'https://mcp.example/tenant', resources })).toBeInstanceOf(ConfigError);
 });
 
-// load.ts:65: `/exports` and `/exports/` are one prefix (open-path.ts:14); the second is never reached.
 it('an open path is the same with a slash at its end', async () => {
   const open = [
     { path: '/exports', target: 'http://127.0.0.1:1/a' },
@@ -95,8 +91,7 @@ it('an open path is the same with a slash at its end', async () => {
   expect(await refusalOf({ resources: [{ path: '/mcp', target, open }] })).toBeInstanceOf(ConfigError);
 });
 
-// open-path.ts:15: the query and fragment of an open target, and the user in any target, are lost without a word; a
-// password in a URL is a secret in the configuration besides.
+// They would be lost without a word, and a password in a URL is a secret in the configuration.
 it.each([
   ['open target with a query', { open: [{ path: '/x', target: 'http://127.0.0.1:1/a?token=1' }] }],
   ['target with a user', { target: 'http://user:hunter2@127.0.0.1:1/mcp' }],
@@ -107,8 +102,6 @@ it.each([
   expect(String(error)).not.toContain('hunter2');
 });
 
-// assemble.ts:42–51: secrets are read one after the other, after the database has been opened: the operator learns of
-// one at a time, and a start that fails leaves a database file behind (and, on a fault, an open one).
 it('secrets that are missing or too short are said together, before anything is opened', async () => {
   const file = join(folder, 'gatehouse.sqlite');
   const error = await refusalOf({
@@ -131,7 +124,6 @@ it('secrets that are missing or too short are said together, before anything is 
   expect(readdirSync(folder)).toEqual([]);
 });
 
-// keyring.ts through assemble.ts:48: too short a secret is a TypeError with a stack, and not by its setting.
 it('a secret that is too short is a fault of the configuration', async () => {
   const error = await refusalOf({ secrets: [{ id: 'k1', secret: { env: 'GATEHOUSE_TEST_SHORT' } }] });
   expect(error).toBeInstanceOf(ConfigError);
@@ -148,12 +140,11 @@ it.each(['', '\n', ' '])('a target’s secret %j is a fault of the configuration
   expect(error).toBeInstanceOf(ConfigError);
 });
 
-// secrets.ts:9: `process.env.constructor` is a function, and "set".
+// `process.env.constructor` is a function.
 it.each(['constructor', 'toString', '__proto__'])('the variable %s is not set', (name) => {
   expect(() => readSecret('secrets[0].secret', { env: name })).toThrow(ConfigError);
 });
 
-// load.ts:35–43: faults across settings are looked for only when there are no others: mend, start, and be told more.
 it('faults across settings stand beside the others', () => {
   let faults: readonly string[] = [];
   try {
@@ -169,7 +160,6 @@ it('faults across settings stand beside the others', () => {
   );
 });
 
-// load.ts:28: a tag nobody knows is a warning of the process, several lines with the text around it, and no fault.
 it('an unknown YAML tag is a fault, and nothing is written beside it', () => {
   const path = join(folder, 'tag.yaml');
   writeFileSync(path, 'issuer: !hunter2 https://mcp.example\n');
