@@ -5,7 +5,7 @@ import { createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { run } from './command.ts';
+import { gatehouse, run } from './command.ts';
 import { freePort } from './harness.ts';
 
 let folder: string;
@@ -155,4 +155,19 @@ describe('what cannot start: exit code 1, in words and without a stack', () => {
     expect(code).toBe(1);
     expect(stderr).toMatch(/^EEXIST[^\n]*plain[^\n]*\n$/);
   });
+});
+
+// At once: who waits for these words may stop it in the next moment.
+it.each([1, 2, 3])('SIGINT right after it says that it runs: an end in order, with 0 (%d)', async () => {
+  const port = await freePort();
+  const command = gatehouse([
+    ...['serve', '--local', '--target', 'http://localhost:1/mcp', '--data', join(folder, 'sigint')],
+    ...['--port', String(port), '--sign-in-port', String(await freePort())],
+  ]);
+  await command.said('press Ctrl+C');
+  expect(command.stdout()).toContain(`Gatehouse is running at http://localhost:${port}`);
+  expect(command.stdout()).toContain(`http://localhost:${port}/mcp`);
+  expect(command.stdout()).toMatch(/Demo user +demo\n +Password +\S+/);
+  command.child.kill('SIGINT');
+  expect((await command.ended).code).toBe(0);
 });

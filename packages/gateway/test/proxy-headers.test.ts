@@ -245,6 +245,16 @@ describe('from the target', () => {
     ['Content-Security-Policy-Report-Only', "default-src 'none'; report-uri https://evil.example/"],
     ['Set-Cookie2', 'a=b'],
     ['Refresh', '0;url=https://evil.example/'],
+    // Orders to an nginx or Apache at the front door, which would serve files of its own.
+    ['X-Accel-Redirect', '/protected/key.pem'],
+    ['X-Accel-Buffering', 'yes'],
+    ['X-Sendfile', '/etc/passwd'],
+    ['X-Lighttpd-Send-File', '/etc/passwd'],
+    ['X-Reproxy-URL', 'http://169.254.169.254/'],
+    ['X-Frame-Options', 'ALLOWALL'],
+    ['X-XSS-Protection', '1'],
+    ['X-DNS-Prefetch-Control', 'on'],
+    ['X-Gatehouse-Secret', 'echoed'],
   ])('%s does not cross, from the MCP endpoint or an open path', async (name, value) => {
     for (const path of ['/mcp', '/exports/a']) {
       const answer = await answerWith([name, value], 200, path);
@@ -255,9 +265,9 @@ describe('from the target', () => {
   });
 
   it('what its Connection names does not cross', async () => {
-    const answer = await answerWith(['Connection', 'close, X-Hop', 'X-Hop', '1', 'X-Stays', '2']);
-    expect(answer.header('x-hop')).toBeUndefined();
-    expect(answer.header('x-stays')).toBe('2');
+    const answer = await answerWith(['Connection', 'close, Mcp-Hop', 'Mcp-Hop', '1', 'Mcp-Stays', '2']);
+    expect(answer.header('mcp-hop')).toBeUndefined();
+    expect(answer.header('mcp-stays')).toBe('2');
   });
 
   it('a page of the target is no page on our origin, whatever it says about itself', async () => {
@@ -277,14 +287,14 @@ describe('from the target', () => {
 
   it('status, repeated headers and headers of MCP cross', async () => {
     const answer = await answerWith(
-      ['Mcp-Session-Id', 's-2', 'X-Twice', 'a', 'X-Twice', 'b', 'ETag', '"1"', 'Retry-After', '3'],
+      ['Mcp-Session-Id', 's-2', 'Mcp-Twice', 'a', 'Mcp-Twice', 'b', 'ETag', '"1"', 'Retry-After', '3'],
       429,
     );
     expect(answer.status).toBe(429);
     expect(answer.header('mcp-session-id')).toBe('s-2');
     expect(answer.header('etag')).toBe('"1"');
     expect(answer.header('retry-after')).toBe('3');
-    expect(answer.headers.filter(([name]) => name === 'x-twice').map(([, value]) => value)).toEqual(['a', 'b']);
+    expect(answer.headers.filter(([name]) => name === 'mcp-twice').map(([, value]) => value)).toEqual(['a', 'b']);
   });
 
   it('to a page that may ask, CORS is ours: the origin that asked, and never credentials', async () => {
@@ -304,6 +314,18 @@ describe('from the target', () => {
     const answer = await ask(gateway.port, message('GET /mcp', headers));
     const vary = answer.headers.filter(([name]) => name.toLowerCase() === 'vary').map(([, value]) => value);
     expect(vary.join(', ').split(/, */).sort()).toEqual(['Accept', 'Origin']);
+  });
+
+  it('what belongs to one person is kept by no cache, unless the target says how', async () => {
+    expect((await answerWith([])).header('cache-control')).toBe('no-store');
+    expect((await answerWith(['Cache-Control', 'private, max-age=5'])).header('cache-control')).toBe(
+      'private, max-age=5',
+    );
+  });
+
+  it('a front door is told not to hold a stream back', async () => {
+    const events = await answerWith(['Content-Type', 'text/event-stream', 'X-Accel-Buffering', 'yes']);
+    expect(events.headers.filter(([name]) => name === 'x-accel-buffering')).toEqual([['x-accel-buffering', 'no']]);
   });
 
   it('x-request-id is ours, so that what a client reports is in the log', async () => {

@@ -4,7 +4,7 @@ export const STYLE = `
 :root {
   color-scheme: light dark;
   --ground: #eef1f6; --card: #ffffff; --ink: #17202e; --soft: #566276; --line: #c3cad6; --edge: #7a8699; --field: #ffffff;
-  --accent: #3538cd; --accent-strong: #2a2da8; --on-accent: #ffffff; --ring: #8f9bff;
+  --accent: #3538cd; --accent-strong: #2a2da8; --on-accent: #ffffff; --ring: #5563e6;
   --bad: #a3160e; --bad-ground: #fdeceb; --good: #0b6b3a; --good-ground: #e6f6ec;
 }
 @media (prefers-color-scheme: dark) {

@@ -45,7 +45,7 @@ const style = `
 :root{color-scheme:light dark;--ink:#1c1d21;--dim:#5b5f6a;--paper:#fff;--wash:#f3f4f7;--line:#d9dce3;--accent:#2a5bd7;--on:#fff;--warn:#7a4b00;--warnwash:#fff4dc}
 @media (prefers-color-scheme:dark){:root{--ink:#eceef3;--dim:#a2a8b6;--paper:#1b1d23;--wash:#121317;--line:#363a45;--accent:#8fb0ff;--on:#0d1530;--warn:#ffd98a;--warnwash:#35290f}}
 *{box-sizing:border-box}
-body{margin:0;min-height:100vh;display:grid;place-items:center;padding:1.25rem;background:var(--wash);color:var(--ink);font:1rem/1.55 system-ui,sans-serif}
+body{margin:0;min-height:100vh;display:grid;grid-template-columns:minmax(0,1fr);place-items:center;padding:1.25rem;background:var(--wash);color:var(--ink);font:1rem/1.55 system-ui,sans-serif}
 main{width:100%;max-width:30rem;background:var(--paper);border:1px solid var(--line);border-radius:14px;padding:1.75rem}
 h1{font-size:1.35rem;line-height:1.3;margin:0 0 .75rem;overflow-wrap:anywhere}
 p{margin:.6rem 0}ul{margin:.4rem 0 1rem;padding-left:1.2rem}li{margin:.25rem 0}
