@@ -69,9 +69,10 @@ export async function assemble(config: Config, { log, demo, now }: AssembleOptio
       }),
     ]),
   );
-  const openPaths = config.resources.flatMap(({ open }) =>
-    open.map((one) => openPath(one.path, target(one.target), origin)),
-  );
+  // The longest first: of `/files` and `/files/special` each gets what is its own.
+  const openPaths = config.resources
+    .flatMap(({ open }) => open.map((one) => openPath(one.path, target(one.target), origin)))
+    .sort((a, b) => b.prefix.length - a.prefix.length);
   const servers = config.resources.map(({ name, path }) => ({ name: name ?? path, path, url: origin + path }));
   const http = httpServer({
     gatehouse: house,

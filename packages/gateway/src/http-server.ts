@@ -86,9 +86,11 @@ export function httpServer(options: Rooms): GatewayServer {
     // What was no HTTP at all gets a plain answer and no stack.
     if (error.code === 'ECONNRESET' || !socket.writable) return socket.destroy();
     // Behind an answer on this connection nobody knows what this one would answer.
-    if (socket instanceof Socket && socket.bytesWritten > 0) return socket.end();
+    if (socket instanceof Socket && socket.bytesWritten > 0) return socket.destroySoon();
     const status = refusedHead[error.code ?? ''] ?? '400 Bad Request';
     socket.end(`HTTP/1.1 ${status}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`);
+    // Not only our half: a sender that ignores the answer would keep its socket.
+    if (socket instanceof Socket) socket.destroySoon();
     return undefined;
   });
   return { server, close: (graceMs = 10_000) => drain(server, underway, graceMs) };

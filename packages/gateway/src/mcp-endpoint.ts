@@ -87,6 +87,8 @@ function replyFor(outcome: Outcome, resourceMetadata: string, held: readonly str
       return problem(413, 'payload_too_large', `A message may have ${maxMessageBytes} bytes.`);
     case 'unreachable':
       return problem(502, 'target_unreachable', 'The MCP server behind this gateway does not answer.');
+    case 'redirected':
+      return problem(502, 'target_redirects', 'The MCP server behind this gateway answers at another address.');
     case 'refused_by_target':
       return problem(502, 'target_refused', 'The MCP server behind this gateway did not accept the gateway.');
     default:

@@ -156,6 +156,26 @@ describe('answers', () => {
     expect(gateway.events.filter(({ outcome }) => outcome === 'unreachable').at(-1)).toMatchObject({ status: 502 });
   });
 
+  it.each(['/mcp/', 'http://127.0.0.1:1/mcp', 'https://elsewhere.example/mcp'])(
+    'a redirect to %s, where the client cannot go with this token, is our 502 and says in the log what to configure',
+    async (location) => {
+      target.answer = (_, res) => res.writeHead(307, { location }).end();
+      const answer = await ask(gateway.port, message('POST /mcp', [bearer(), ['Content-Length', '2']], '{}'));
+      expect(answer.status).toBe(502);
+      expect(answer.header('location')).toBeUndefined();
+      expect(answer.json().error).toBe('target_redirects');
+      expect(gateway.events.at(-1)?.cause).toContain(location);
+    },
+  );
+
+  it('a download may lead to signed storage elsewhere, and not to the target', async () => {
+    target.answer = (_, res) => res.writeHead(302, { location: 'https://storage.example/deck?signature=x' }).end();
+    const away = await ask(gateway.port, message('GET /exports/a'));
+    expect([away.status, away.header('location')]).toEqual([302, 'https://storage.example/deck?signature=x']);
+    target.answer = (_, res) => res.writeHead(302, { location: `${target.url}/internal` }).end();
+    expect((await ask(gateway.port, message('GET /exports/a'))).status).toBe(502);
+  });
+
   it('a target’s 401 is our 502: the client’s token was good', async () => {
     target.answer = (req, res) => {
       req.resume();

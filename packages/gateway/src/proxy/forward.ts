@@ -18,7 +18,8 @@ export function openTarget(url: string): Target {
     // A tool may think for minutes before its first byte; a stream may be silent for as long as it likes.
     headersTimeout: 300_000,
     bodyTimeout: 0,
-    keepAliveTimeout: 10_000,
+    // Below the 5 s after which uvicorn closes, or a request now and then would meet a closing connection.
+    keepAliveTimeout: 4_000,
   });
   return { url: parsed, pool };
 }
@@ -41,7 +42,7 @@ export type Outcome =
   /** The target wants a stronger token: the caller answers with its own challenge. Nothing was written. */
   | { readonly outcome: 'insufficient_scope'; readonly scope: readonly string[] }
   /** Nothing was written: the caller says so. */
-  | { readonly outcome: 'unreachable' | 'too_large' | 'refused_by_target'; readonly cause?: unknown }
+  | { readonly outcome: 'unreachable' | 'too_large' | 'refused_by_target' | 'redirected'; readonly cause?: unknown }
   | { readonly outcome: 'cut'; readonly cause?: unknown };
 
 export function forward(exchange: Exchange): Promise<Outcome> {
@@ -96,6 +97,11 @@ export function forward(exchange: Exchange): Promise<Outcome> {
           settle({ outcome: 'refused_by_target' });
           return abort('the target refused the gateway');
         }
+        const location = status >= 300 && status < 400 ? headers.location : undefined;
+        if (location !== undefined && leadsNowhere([location].flat()[0] ?? '', exchange)) {
+          settle({ outcome: 'redirected', cause: `the target redirects to ${location}: configure that address` });
+          return abort('answered by ourselves');
+        }
         res.writeHead(status, withExtra(responseHeaders(headers), extraHeaders));
         // Out with the head at once, by an empty write: `flushHeaders` would encode Latin-1 text a second time.
         res.write(Buffer.alloc(0));
@@ -127,6 +133,14 @@ export function forward(exchange: Exchange): Promise<Outcome> {
       settle({ outcome: 'unreachable', cause });
     }
   });
+}
+
+/**
+ * Whether a client could not follow: to the target itself, which it cannot reach, or with a token that is not for there.
+ * A download may lead elsewhere, to signed storage for one.
+ */
+function leadsNowhere(location: string, { target, token }: Exchange): boolean {
+  return token !== undefined || !URL.canParse(location) || new URL(location).origin === target.url.origin;
 }
 
 /** Ours win; but what the target varies its answer by, it still varies it by. */
