@@ -24,7 +24,7 @@ export const architecture: readonly Room[] = [
     packages: ['@mcp-gatehouse/records'],
   },
   { folder: `${auth}/resource-server`, rooms: [`${auth}/oauth`, `${auth}/signers/signer.ts`], packages: [] },
-  { folder: `${auth}/identity-providers`, rooms: [`${auth}/oauth`], packages: ['oauth4webapi', 'jose'] },
+  { folder: `${auth}/identity-providers`, rooms: [`${auth}/oauth`], packages: ['oauth4webapi'] },
   {
     folder: `${auth}/authorization-server`,
     rooms: [

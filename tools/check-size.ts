@@ -1,4 +1,4 @@
-/** `npm run sizes`: a file that has grown too large has two owners. Prints the large ones and fails on one over the limit. */
+/** `npm run sizes`: a file that has grown too large has two owners. Names every file over the limit, and fails. */
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';

@@ -19,11 +19,15 @@ if (!existsSync(stamp) || readFileSync(stamp, 'utf8') !== wanted) {
   // The npm that runs this script, so that no other needs to be on the path.
   const npm = process.env.npm_execpath;
   const [command, args] = npm ? [process.execPath, [npm]] : ['npm', []];
-  const { status } = spawnSync(command, [...args, 'ci', '--no-audit', '--no-fund', '--loglevel=error'], {
-    cwd: root,
-    stdio: 'inherit',
-    shell: !npm && process.platform === 'win32',
-  });
+  const { status } = spawnSync(
+    command,
+    [...args, 'ci', '--include=dev', '--no-audit', '--no-fund', '--loglevel=error'],
+    {
+      cwd: root,
+      stdio: 'inherit',
+      shell: !npm && process.platform === 'win32',
+    },
+  );
   if (status !== 0) {
     process.stderr.write('The installation failed; npm says why above.\n');
     process.exit(status ?? 1);

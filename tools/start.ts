@@ -76,8 +76,8 @@ async function startAnkify(): Promise<{ process: ChildProcess; url: string }> {
     },
   });
   for await (const line of createInterface({ input: child.stdout })) {
-    const { event, url } = JSON.parse(line) as { event: string; url: string };
-    if (event === 'ankify.listening') return { process: child, url };
+    const url = /^\{"event":"ankify\.listening","url":"([^"]+)"\}$/.exec(line)?.[1];
+    if (url !== undefined) return { process: child, url };
   }
   throw new Error('Ankify did not start; its words are above.');
 }

@@ -12,12 +12,12 @@ import type { IdentityProvider } from './identity-providers/identity-provider.ts
 import { describeCause } from './oauth/error.ts';
 import { type HttpHandler, jsonError, preflight, withCors, wrongMethod } from './oauth/http.ts';
 import { endpointPaths } from './oauth/metadata.ts';
-import { publicUrlFaults } from './oauth/public-url.ts';
 import { knownPrivateUseSchemes } from './oauth/redirect-uri.ts';
 import type { Resource } from './oauth/resource.ts';
+import { lifetimeFaults, resourceFaults } from './option-faults.ts';
 import { type Guard, guard } from './resource-server/guard.ts';
 import { resourceMetadataReplies } from './resource-server/metadata.ts';
-import { type KeyringSecret, keyring } from './sealing/keyring.ts';
+import { type KeyringSecret, keyring, secretFaults } from './sealing/keyring.ts';
 import { localSigner } from './signers/local.ts';
 
 export { fetchHandler } from './adapters/fetch.ts';
@@ -69,7 +69,8 @@ export interface Gatehouse extends HttpHandler {
 export function gatehouse(options: GatehouseOptions): Gatehouse {
   const { issuer, resources, identityProvider, records } = options;
   const log = harmless(options.log);
-  const faults = optionFaults(options);
+  const lifetimes = { ...defaultLifetimes, ...options.lifetimes };
+  const faults = [...resourceFaults(issuer, resources), ...lifetimeFaults(lifetimes), ...secretFaults(options.secrets)];
   if (faults.length > 0) throw new TypeError(`Gatehouse cannot start:\n- ${faults.join('\n- ')}`);
 
   const now = options.now ?? (() => Math.floor(Date.now() / 1000));
@@ -86,9 +87,9 @@ export function gatehouse(options: GatehouseOptions): Gatehouse {
     signer,
     identityProvider,
     resolveClient: async (clientId) => readClientId(keys, clientId),
-    browserCookie: browserCookie(issuer),
+    browserCookie: browserCookie(issuer, lifetimes.consentSeconds + lifetimes.signInSeconds),
     privateUseSchemes: options.privateUseSchemes ?? knownPrivateUseSchemes,
-    lifetimes: { ...defaultLifetimes, ...options.lifetimes },
+    lifetimes,
     log,
     now,
   };
@@ -132,8 +133,8 @@ export function gatehouse(options: GatehouseOptions): Gatehouse {
   };
 }
 
-/** A log that fails is no reason to refuse anybody. */
-function harmless(log: Log = () => {}): Log {
+/** A log that fails is no reason to refuse anybody, and none to end a process. */
+export function harmless(log: Log = () => {}): Log {
   return (event) => {
     try {
       log(event);
@@ -141,28 +142,4 @@ function harmless(log: Log = () => {}): Log {
       // nowhere left to say so
     }
   };
-}
-
-function optionFaults({ issuer, resources }: GatehouseOptions): readonly string[] {
-  const faults: string[] = [];
-  const checkUrl = (name: string, text: string) =>
-    faults.push(...publicUrlFaults(text).map((fault) => `${name}: "${text}" ${fault}`));
-  checkUrl('issuer', issuer);
-  if (resources.length === 0) faults.push('resources: at least one is needed');
-  resources.forEach(({ uri, scopes, defaultScope }, index) => {
-    checkUrl(`resources[${index}].uri`, uri);
-    const known = Object.keys(scopes);
-    for (const scope of known) {
-      if (!/^[\x21\x23-\x5b\x5d-\x7e]+$/.test(scope)) faults.push(`resources[${index}].scopes: "${scope}" is no scope`);
-    }
-    for (const scope of defaultScope ?? []) {
-      if (!known.includes(scope)) faults.push(`resources[${index}].defaultScope: "${scope}" is not in scopes`);
-    }
-    // Metadata is served by path (RFC 9728 §3.1), so two resources cannot share one, on other hosts neither.
-    const path = (one: string) => (URL.canParse(one) ? new URL(one).pathname : one);
-    if (resources.findIndex((other) => path(other.uri) === path(uri)) !== index) {
-      faults.push(`resources[${index}].uri: another resource has the path of "${uri}"`);
-    }
-  });
-  return faults;
 }

@@ -317,8 +317,12 @@ export async function withCode(
 }
 
 /** A signed-in client and `refresh`, which refreshes with any field changed. */
-export async function withTokens(harness: Harness, metadata: Readonly<Record<string, unknown>> = {}) {
-  const signed = await signedIn(harness, metadata);
+export async function withTokens(
+  harness: Harness,
+  metadata: Readonly<Record<string, unknown>> = {},
+  asked: Readonly<Record<string, string | undefined>> = {},
+) {
+  const signed = await signedIn(harness, metadata, asked);
   const { client, tokens } = signed;
   const refresh = (changed: Readonly<Record<string, string | undefined>> = {}, server = harness.server) =>
     server.handle(
@@ -334,8 +338,12 @@ export async function withTokens(harness: Harness, metadata: Readonly<Record<str
 }
 
 /** Registers, signs in, redeems: the parsed token response and what is needed to go on. */
-export async function signedIn(harness: Harness, metadata: Readonly<Record<string, unknown>> = {}) {
-  const { client, code, verifier, redeem } = await withCode(harness, metadata);
+export async function signedIn(
+  harness: Harness,
+  metadata: Readonly<Record<string, unknown>> = {},
+  asked: Readonly<Record<string, string | undefined>> = {},
+) {
+  const { client, code, verifier, redeem } = await withCode(harness, metadata, asked);
   const reply = await redeem();
   return { client, code, verifier, redeem, reply, tokens: parsed(reply) as unknown as TokenAnswer };
 }

@@ -3,7 +3,6 @@ import { isLoopbackHost } from './loopback.ts';
 
 export interface AdmissionOptions {
   readonly issuer: string;
-  readonly resources: readonly string[];
   readonly allowedOrigins: readonly string[];
   readonly allowedHosts: readonly string[];
 }
@@ -15,15 +14,15 @@ export interface Admission {
   origin(origin: string | undefined): boolean;
 }
 
-export function admission({ issuer, resources, allowedOrigins, allowedHosts }: AdmissionOptions): Admission {
-  const own = [issuer, ...resources].map((url) => new URL(url));
+export function admission({ issuer, allowedOrigins, allowedHosts }: AdmissionOptions): Admission {
+  const own = new URL(issuer);
   // A default port may be written out (RFC 9110 §4.2).
   const spellings = ({ host, hostname, protocol, port }: URL) =>
     port === '' ? [host, `${hostname}:${protocol === 'https:' ? 443 : 80}`] : [host];
-  const hosts = new Set([...own.flatMap(spellings), ...allowedHosts.map((host) => host.toLowerCase())]);
-  const origins = new Set([...own.map((url) => url.origin), ...allowedOrigins]);
+  const hosts = new Set([...spellings(own), ...allowedHosts.map((host) => host.toLowerCase())]);
+  const origins = new Set([own.origin, ...allowedOrigins]);
   // On a laptop every name of the loopback interface is this computer, and so is every page it serves.
-  const loopback = own.every((url) => isLoopbackHost(url.hostname));
+  const loopback = isLoopbackHost(own.hostname);
   return {
     host(host) {
       if (host === undefined) return false;

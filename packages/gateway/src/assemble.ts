@@ -13,7 +13,7 @@ import {
 import type { Records } from '@mcp-gatehouse/records';
 import { admission } from './admission.ts';
 import type { Config, ResourceConfig } from './config/schema.ts';
-import { readSecrets } from './config/secrets.ts';
+import { readSecrets, type Secrets } from './config/secrets.ts';
 import { type FrontPageFacts, frontPage } from './front-page.ts';
 import { type GatewayServer, httpServer } from './http-server.ts';
 import { mcpEndpoint } from './mcp-endpoint.ts';
@@ -35,11 +35,25 @@ export interface AssembleOptions {
   readonly now?: () => number;
 }
 
-export async function assemble(config: Config, { log, demo, now }: AssembleOptions): Promise<Gateway> {
+export async function assemble(config: Config, options: AssembleOptions): Promise<Gateway> {
+  const secrets = readSecrets(config);
+  const records = await openRecords(config.records, options.now);
+  try {
+    return connect(config, options, secrets, records);
+  } catch (error) {
+    await records.close();
+    throw error;
+  }
+}
+
+function connect(
+  config: Config,
+  { log, demo, now }: AssembleOptions,
+  secrets: Secrets,
+  records: Records<AuthRecords>,
+): Gateway {
   const { origin } = new URL(config.issuer);
   const resources = config.resources.map((resource) => asResource(resource, origin));
-  const secrets = readSecrets(config);
-  const records = await openRecords(config.records, now);
   const house = gatehouse({
     issuer: config.issuer,
     resources,
@@ -81,7 +95,6 @@ export async function assemble(config: Config, { log, demo, now }: AssembleOptio
     frontPage: frontPage({ servers, ...(demo && { demo }) }),
     admission: admission({
       issuer: config.issuer,
-      resources: resources.map(({ uri }) => uri),
       allowedOrigins: config.allowedOrigins,
       allowedHosts: config.allowedHosts,
     }),

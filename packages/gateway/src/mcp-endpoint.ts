@@ -42,10 +42,15 @@ export function mcpEndpoint({ resource, guard, target, targetSecret, publicOrigi
       send(wrongMethod(methods.join(', ')));
       return { outcome: 'method_not_allowed' };
     }
-    const judged = await guard(req.headers as Readonly<Record<string, string | undefined>>);
+    const judged = await guard(req.headers);
     if (isReply(judged)) {
       send(judged);
       return { outcome: 'challenged' };
+    }
+    // No credential to us (OAuth 2.1 §5.1), and none for the target: it would go there with the rest of the query.
+    if (/[?&]access_token=/i.test(req.url ?? '')) {
+      send(problem(400, 'invalid_request', 'Send the access token in the Authorization header alone.'));
+      return { outcome: 'token_in_query' };
     }
     const query = req.url?.indexOf('?') ?? -1;
     const exchange: Exchange = {

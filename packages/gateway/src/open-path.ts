@@ -27,7 +27,7 @@ export function openPath(path: string, target: Target, publicOrigin: string): Op
         sendReply(req, res, problem(404, 'not_found', 'There is nothing at this address.'));
         return { outcome: 'not_found', shownPath: `${prefix}…` };
       }
-      const { outcome } = await forward({
+      const result = await forward({
         req,
         res,
         target,
@@ -38,6 +38,7 @@ export function openPath(path: string, target: Target, publicOrigin: string): Op
         maxBodyBytes: 0,
         extraHeaders: {},
       });
+      const { outcome } = result;
       if (outcome !== 'answered' && !res.headersSent && !res.destroyed) {
         const reply =
           outcome === 'too_large'
@@ -46,7 +47,8 @@ export function openPath(path: string, target: Target, publicOrigin: string): Op
         sendReply(req, res, reply);
       }
       // A signed link is a credential for as long as it lives: it is not written down.
-      return { outcome, shownPath: `${prefix}…` };
+      const cause = 'cause' in result && result.cause !== undefined && { cause: result.cause };
+      return { outcome, shownPath: `${prefix}…`, ...cause };
     },
   };
 }

@@ -6,10 +6,10 @@ import { ask, message } from './raw-http.ts';
 import { startTarget, type Target } from './target.ts';
 
 const common = { allowedOrigins: ['https://app.example'], allowedHosts: ['Health.Internal:8080'] };
-const publicSite = admission({ ...common, issuer: 'https://auth.example', resources: ['https://auth.example/mcp'] });
+const publicSite = admission({ ...common, issuer: 'https://auth.example' });
 const laptop = admission({
   issuer: 'http://localhost:8080',
-  resources: ['http://localhost:8080/mcp'],
+
   allowedOrigins: [],
   allowedHosts: [],
 });

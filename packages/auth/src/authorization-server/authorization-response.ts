@@ -47,10 +47,17 @@ export function signInFailedResponse(
   target: ResponseTarget,
   failure: IdentityProviderError,
 ): HttpReply {
-  const error = failure.transient
-    ? new OAuthError('temporarily_unavailable', 'The sign-in is not available right now; try again in a moment.')
-    : new OAuthError('access_denied', 'The person was not signed in.');
-  return errorResponse(issuer, target, error);
+  return errorResponse(issuer, target, signInError(failure));
+}
+
+function signInError({ transient, reason }: IdentityProviderError): OAuthError {
+  if (transient) {
+    return new OAuthError('temporarily_unavailable', 'The sign-in is not available right now; try again in a moment.');
+  }
+  // Only the provider's own "the person said no" is one; a fault between it and us is nobody's decision.
+  return reason === 'idp.answered.access_denied'
+    ? new OAuthError('access_denied', 'The person did not sign in.')
+    : new OAuthError('server_error', 'The sign-in failed.');
 }
 
 function errorLocation(issuer: string, { redirectUri, state }: ResponseTarget, error: OAuthError): string {

@@ -3,7 +3,7 @@
  * CVE-2026-27124 and its kin). It names a browser, not a person, and says nothing by itself.
  */
 import { randomBytes } from 'node:crypto';
-import { cookie, type HttpRequest } from '../oauth/http.ts';
+import type { HttpRequest } from '../oauth/http.ts';
 import { digest } from './credential.ts';
 
 export interface Browser {
@@ -16,28 +16,40 @@ export interface Browser {
 export interface BrowserCookie {
   /** The browser of this request; a new one gets a cookie with the reply. */
   recognise(request: HttpRequest): Browser;
-  /** The digest of the cookie that was sent; undefined: none, or not one of ours. */
-  sent(request: HttpRequest): string | undefined;
+  /** The digests of the cookies that were sent. */
+  sent(request: HttpRequest): ReadonlySet<string>;
 }
 
-/** `__Host-` (RFC 6265bis §4.1.3.2) wants TLS; an issuer on plain http is a laptop, where the name goes without. */
-export function browserCookie(issuer: string): BrowserCookie {
+/** Two pages that open at once in a fresh browser each set a cookie; more are nobody's honest browser. */
+const maxCookies = 8;
+
+/**
+ * `__Host-` (RFC 6265bis §4.1.3.2) wants TLS; an issuer on plain http is a laptop, where the name goes without. The name
+ * ends in something random, so that two first pages at the same moment do not take each other's cookie away.
+ */
+export function browserCookie(issuer: string, lifetimeSeconds: number): BrowserCookie {
   const secure = issuer.startsWith('https:');
-  const name = secure ? '__Host-gatehouse' : 'gatehouse';
-  const sentValue = (request: HttpRequest) => {
-    const value = cookie(request, name);
-    return value !== undefined && /^[A-Za-z0-9_-]{43}$/.test(value) ? value : undefined;
+  const prefix = secure ? '__Host-gatehouse-' : 'gatehouse-';
+  const attributes = `Path=/; HttpOnly; SameSite=Lax; Max-Age=${lifetimeSeconds}${secure ? '; Secure' : ''}`;
+
+  const cookies = (request: HttpRequest): ReadonlyMap<string, string> => {
+    const found = new Map<string, string>();
+    for (const part of (request.headers.cookie ?? '').split(';')) {
+      const [, name, value] = /^\s*([^=\s]+)=([A-Za-z0-9_-]{43})\s*$/.exec(part) ?? [];
+      if (name?.startsWith(prefix) && value !== undefined && found.size < maxCookies) found.set(name, value);
+    }
+    return found;
   };
   return {
     recognise(request) {
-      const value = sentValue(request) ?? randomBytes(32).toString('base64url');
+      const [known] = cookies(request);
+      const [name, value] = known ?? [
+        `${prefix}${randomBytes(4).toString('hex')}`,
+        randomBytes(32).toString('base64url'),
+      ];
       // Lax, because the way back from the identity provider is a cross-site navigation.
-      const attributes = `Path=/; HttpOnly; SameSite=Lax; Max-Age=3600${secure ? '; Secure' : ''}`;
       return { digest: digest(value), setCookie: `${name}=${value}; ${attributes}` };
     },
-    sent(request) {
-      const value = sentValue(request);
-      return value === undefined ? undefined : digest(value);
-    },
+    sent: (request) => new Set([...cookies(request).values()].map(digest)),
   };
 }

@@ -27,11 +27,11 @@ export function writeConsentForm(keyring: Keyring, form: ConsentForm): string {
   return `${keyring.currentKeyId}.${encoded}.${keyring.mac('consent', encoded)}`;
 }
 
-/** Undefined: not written by us. Age and browser are the endpoint's to judge. */
-export function readConsentForm(keyring: Keyring, text: string): ConsentForm | undefined {
+/** The form and the key it was made with; undefined: not written by us. Age and browser are the endpoint's to judge. */
+export function readConsentForm(keyring: Keyring, text: string): { form: ConsentForm; keyId: string } | undefined {
   const match = /^([A-Za-z0-9]{1,16})\.([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]{43})$/.exec(text);
   if (!match) return undefined;
   const [, keyId = '', encoded = '', mac = ''] = match;
   if (!keyring.verifyMac('consent', encoded, mac, keyId)) return undefined;
-  return JSON.parse(Buffer.from(encoded, 'base64url').toString('utf8')) as ConsentForm;
+  return { form: JSON.parse(Buffer.from(encoded, 'base64url').toString('utf8')) as ConsentForm, keyId };
 }

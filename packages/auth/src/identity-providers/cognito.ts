@@ -25,7 +25,7 @@ export function cognito(options: CognitoOptions): IdentityProvider {
   if (region === undefined)
     throw new TypeError(`userPoolId: "${userPoolId}" is not of the form eu-central-1_AbCdEf123`);
   const host = issuerForm === 'updated' ? 'issuer-cognito-idp' : 'cognito-idp';
-  const origin = options.issuerOrigin ?? `https://${host}.${region}.amazonaws.com`;
+  const origin = (options.issuerOrigin ?? `https://${host}.${region}.amazonaws.com`).replace(/\/$/, '');
   const domain = options.domain.replace(/\/$/, '');
   const issuer = `${origin}/${userPoolId}`;
   return oidc({

@@ -17,7 +17,7 @@ export function subjectOf({ issuer, subject }: Identity): string {
   return createHash('sha256').update(`${issuer.length}:${issuer}${subject}`, 'utf8').digest('base64url');
 }
 
-/** What a sign-in is bound to; all of it is random, used once, and known to this server alone. */
+/** What a sign-in is bound to; nobody can guess any of it, it is used once, and the last two only this server knows. */
 export interface SignInBinding {
   readonly state: string;
   readonly nonce: string;

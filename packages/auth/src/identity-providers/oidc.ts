@@ -4,6 +4,7 @@
  */
 import * as oauth from 'oauth4webapi';
 import { codeChallengeOf } from '../oauth/pkce.ts';
+import { isLoopbackHost } from '../oauth/redirect-uri.ts';
 import { type IdentityProvider, IdentityProviderError } from './identity-provider.ts';
 
 export interface OidcOptions {
@@ -115,19 +116,30 @@ function fail(error: unknown): never {
     throw new IdentityProviderError(`idp.answered.${tag(error.error)}`, { transient, cause: error });
   }
   if (error instanceof oauth.ResponseBodyError) {
-    throw new IdentityProviderError(`idp.token.${tag(error.error)}`, { transient: error.status >= 500, cause: error });
+    throw new IdentityProviderError(`idp.token.${tag(error.error)}`, {
+      transient: isTransient(error.status),
+      cause: error,
+    });
   }
   if (error instanceof oauth.WWWAuthenticateChallengeError) {
     // RFC 6749 §5.2: how providers refuse our own credentials. Trying again does not make them right.
-    throw new IdentityProviderError('idp.token.credentials_refused', { transient: error.status >= 500, cause: error });
+    throw new IdentityProviderError('idp.token.credentials_refused', {
+      transient: isTransient(error.status),
+      cause: error,
+    });
   }
   if (error instanceof oauth.OperationProcessingError) {
     const response = error.cause instanceof Response ? error.cause : undefined;
-    const transient = response !== undefined && (response.status >= 500 || response.status === 429);
+    const transient = response !== undefined && isTransient(response.status);
     throw new IdentityProviderError(`idp.invalid.${tag(error.code ?? 'response')}`, { transient, cause: error });
   }
   // What is left came from the network: refused, reset, timed out, no name.
   throw new IdentityProviderError('idp.unreachable', { transient: true, cause: error });
+}
+
+/** Overloaded or broken, and perhaps not for long (RFC 6585 §4, RFC 9110 §15.6). */
+function isTransient(status: number): boolean {
+  return status >= 500 || status === 429;
 }
 
 /** A provider's error code inside our log: short and harmless. */
@@ -140,5 +152,5 @@ function tag(text: string): string {
 
 function isLoopbackHttp(url: string): boolean {
   const { protocol, hostname } = new URL(url);
-  return protocol === 'http:' && (hostname === 'localhost' || hostname === '127.0.0.1' || hostname === '[::1]');
+  return protocol === 'http:' && isLoopbackHost(hostname);
 }

@@ -70,5 +70,8 @@ export function unavailable(reason: string, cause?: unknown): OAuthError {
 /** A fault for the log: words and stack, which hold no credential because no message of ours does. */
 export function describeCause(cause: unknown): string | undefined {
   if (cause === undefined) return undefined;
-  return cause instanceof Error ? (cause.stack ?? cause.message) : String(cause);
+  if (!(cause instanceof Error)) return String(cause);
+  // `fetch failed` says nothing: what failed stands in the cause of the cause.
+  const inner = cause.cause === undefined ? '' : `\ncaused by ${describeCause(cause.cause)}`;
+  return `${cause.stack ?? cause.message}${inner}`;
 }

@@ -8,7 +8,7 @@ export interface HttpRequest {
   readonly path: string;
   /** Without the question mark; empty if there is none. */
   readonly query: string;
-  /** Lower-case names; a header sent twice has been refused before it came here. */
+  /** Lower-case names. On Node, a header that must stand once and does not has been refused before. */
   readonly headers: Readonly<Record<string, string | undefined>>;
   readonly body: Uint8Array;
 }
@@ -94,14 +94,4 @@ export function preflight(
     },
     body: '',
   };
-}
-
-/** The value of one cookie (RFC 6265 §4.2.1); undefined when it is absent or sent twice with different values. */
-export function cookie(request: HttpRequest, name: string): string | undefined {
-  const values = new Set<string>();
-  for (const part of (request.headers.cookie ?? '').split(';')) {
-    const at = part.indexOf('=');
-    if (at > 0 && part.slice(0, at).trim() === name) values.add(part.slice(at + 1).trim());
-  }
-  return values.size === 1 ? values.values().next().value : undefined;
 }

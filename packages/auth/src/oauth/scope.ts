@@ -2,6 +2,10 @@
 
 const scopeToken = /^[\x21\x23-\x5b\x5d-\x7e]{1,256}$/;
 
+export function isScopeToken(text: string): boolean {
+  return scopeToken.test(text);
+}
+
 /** The tokens of a scope parameter, each once, in their order; stray spaces and impossible characters are dropped. */
 export function parseScope(text: string | undefined): readonly string[] {
   return [...new Set((text ?? '').split(' ').filter((token) => scopeToken.test(token)))];

@@ -44,19 +44,28 @@ export interface Keyring {
   open(context: string, sealed: string): string | undefined;
 }
 
+/** What is wrong with a list of secrets; never shows one. */
+export function secretFaults(secrets: readonly KeyringSecret[]): readonly string[] {
+  if (secrets.length === 0) return ['secrets: at least one is needed'];
+  return secrets.flatMap(({ id, secret }, index) => {
+    const faults: string[] = [];
+    if (!/^[A-Za-z0-9]{1,16}$/.test(id)) faults.push(`secrets: the id "${id}" must be 1 to 16 letters or digits`);
+    if (bytesOf(secret).byteLength < 32) faults.push(`secrets: "${id}" must have at least 32 bytes`);
+    if (secrets.findIndex((other) => other.id === id) !== index) faults.push(`secrets: the id "${id}" stands twice`);
+    return faults;
+  });
+}
+
+function bytesOf(secret: string | Uint8Array): Uint8Array {
+  return typeof secret === 'string' ? Buffer.from(secret, 'utf8') : secret;
+}
+
 /** `issuer` is part of every key: two deployments with one secret accept nothing of each other's. */
 export function keyring(issuer: string, secrets: readonly KeyringSecret[]): Keyring {
+  const faults = secretFaults(secrets);
   const [current] = secrets;
-  if (!current) throw new TypeError('secrets: at least one is needed');
-  const roots = new Map<string, Uint8Array>();
-  for (const { id, secret } of secrets) {
-    const bytes = typeof secret === 'string' ? Buffer.from(secret, 'utf8') : secret;
-    if (!/^[A-Za-z0-9]{1,16}$/.test(id))
-      throw new TypeError(`secrets: the id "${id}" must be 1 to 16 letters or digits`);
-    if (bytes.byteLength < 32) throw new TypeError(`secrets: "${id}" must have at least 32 bytes`);
-    if (roots.has(id)) throw new TypeError(`secrets: the id "${id}" stands twice`);
-    roots.set(id, bytes);
-  }
+  if (!current || faults.length > 0) throw new TypeError(faults.join('; '));
+  const roots = new Map(secrets.map(({ id, secret }) => [id, bytesOf(secret)]));
 
   // KeyObjects, made once: raw Buffer keys are imported anew at every call on Node 24 (performance.md).
   const keys = new Map<string, KeyObject>();

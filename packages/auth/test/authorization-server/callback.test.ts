@@ -263,8 +263,10 @@ describe('when a part is away', () => {
       throw new TypeError('cannot read properties of undefined (hunter2)');
     };
     const reply = await back();
-    expect(refusal(harness, reply)).toEqual([500, 'server_error', 'fault']);
-    expect(reply.body).not.toContain('hunter2');
+    expect(refusal(harness, reply)).toEqual([303, 'temporarily_unavailable', 'callback.fault']);
+    const location = new URL(String(reply.headers.location));
+    expect([location.searchParams.get('state'), location.searchParams.get('iss')]).toEqual(['client-state', issuer]);
+    expect(location.href).not.toContain('hunter2');
     expect(harness.events.at(-1)).toMatchObject({ event: 'fault', cause: expect.stringContaining('hunter2') });
   });
 });

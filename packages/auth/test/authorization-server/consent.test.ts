@@ -96,6 +96,36 @@ describe('allow', () => {
     expect((await harness.records.list('grant')).items).toHaveLength(0);
   });
 
+  it('two first pages at the same moment do not take each other’s cookie away', async () => {
+    const fresh = harness.browser();
+    const path = authorizePath((await registerClient(harness)).client_id, pkce().challenge);
+    // Both requests leave before either answer has set a cookie.
+    const pages = await Promise.all([fresh.send(request(path)), fresh.send(request(path))]);
+    expect(fresh.cookies.size).toBe(2);
+    for (const page of pages) {
+      const fields = { request: hidden(page, 'request'), decision: 'allow' };
+      expect((await fresh.send(form('/consent', fields, sameOrigin))).status).toBe(303);
+    }
+  });
+
+  it('a button pressed again when its sign-in is over says so, before anybody signs in for nothing', async () => {
+    await post({});
+    harness.clock.seconds += 600;
+    expect(refusal(harness, await post({}))).toEqual([403, 'invalid_request', 'consent.sign_in_expired']);
+  });
+
+  it('a form used up under one secret begins no second sign-in under a newer one', async () => {
+    await post({});
+    const newer = { id: 'k2', secret: 'a newer operator secret of thirty-two bytes' };
+    const { records, clock } = harness;
+    const other = startHarness({ secrets: [newer, secret], records, now: () => clock.seconds });
+    const cookie = [...person.cookies].map((pair) => pair.join('=')).join('; ');
+    const fields = { request: field, decision: 'allow' };
+    const again = await other.server.handle(form('/consent', fields, { ...sameOrigin, cookie }));
+    const [before] = harness.identityProvider.started;
+    expect(again?.headers.location).toContain(`state=${before?.state}`);
+  });
+
   it('works for browsers that send neither Origin nor Sec-Fetch-Site', async () => {
     expect((await post({}, {})).status).toBe(303);
   });
@@ -286,7 +316,7 @@ describe('when a part is away', () => {
 
   it.each<[string, boolean, string]>([
     ['for a while', true, 'temporarily_unavailable'],
-    ['for good', false, 'access_denied'],
+    ['for good', false, 'server_error'],
   ])('the identity provider, %s: the client is told, and nothing is stored', async (_, transient, code) => {
     harness.identityProvider.start = async () => {
       throw new IdentityProviderError('idp.unreachable', { transient });

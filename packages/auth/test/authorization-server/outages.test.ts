@@ -59,14 +59,14 @@ describe('the database is away', () => {
     expect(isReply(result) && result.status).toBe(401);
   });
 
-  it('issuing a code: a page that says so, with Retry-After', async () => {
+  it('issuing a code: the client is told, because the sign-in cannot be repeated', async () => {
     const harness = startHarness();
     const client = await registerClient(harness);
     const { person, state } = await consented(harness, client.client_id, pkce().challenge);
     breakGrants(harness, 'create', 'away');
     const reply = await person.send(request(`/callback?code=x&state=${state}`));
-    expect(refusal(harness, reply)).toEqual(away);
-    expect(reply.headers['retry-after']).toBe('2');
+    expect(refusal(harness, reply)).toEqual([303, 'temporarily_unavailable', 'callback.fault']);
+    expect(String(reply.headers.location)).toContain('state=client-state');
   });
 
   it('discovery and registration need no database', async () => {

@@ -115,7 +115,6 @@ describe('refused, nothing changes, and the right request succeeds afterwards', 
       () => ({ resource: 'https://other.example' }),
       [400, 'invalid_target', 'grant.other_resource'],
     ],
-    ['a scope nobody granted', () => ({ scope: 'admin' }), [400, 'invalid_scope', 'grant.scope']],
   ])('%s', async (_, changes, expected) => {
     const { refresh, tokens } = await withTokens(harness);
     const before = await harness.records.dump();
@@ -277,6 +276,12 @@ describe('time', () => {
     harness.clock.seconds = end + 5;
     expect(await guarded(last.access_token)).toBe(401);
   });
+});
+
+it('a scope of the resource that was not granted is refused; one that nobody knows is not missed', async () => {
+  const { refresh, tokens } = await withTokens(harness, {}, { scope: 'read' });
+  expect(refusal(harness, await refresh({ scope: 'write' }))).toEqual([400, 'invalid_scope', 'grant.scope']);
+  expect(tokensOf(await refresh({ refresh_token: tokens.refresh_token, scope: 'openid' })).scope).toBe('read');
 });
 
 it('a hundred forged tokens write nothing and end nothing', async () => {

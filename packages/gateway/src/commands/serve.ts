@@ -3,7 +3,6 @@ import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import {
   type Config,
-  ConfigError,
   checkConfig,
   connectLines,
   createLog,
@@ -172,5 +171,3 @@ export function announcement(
   lines.push('Open the first address in a browser for the same lines; press Ctrl+C to stop.', '');
   return `${lines.join('\n')}\n`;
 }
-
-export { ConfigError };

@@ -70,7 +70,7 @@ function faultsOf(issue: z.core.$ZodIssue): readonly string[] {
 }
 
 /** What one value alone cannot show. */
-function crossFaults({ resources = [], issuer, secrets = [] }: Partial<Config>): readonly string[] {
+function crossFaults({ resources = [], issuer, secrets = [], lifetimes = {} }: Partial<Config>): readonly string[] {
   const faults: string[] = [];
   const taken = new Map<string, string>();
   const own = issuer === undefined ? [] : Object.values(endpointPaths(issuer));
@@ -86,15 +86,27 @@ function crossFaults({ resources = [], issuer, secrets = [] }: Partial<Config>):
     resource.open.forEach((open, openIndex) => {
       claim(open.path.replace(/\/$/, ''), `resources[${index}].open[${openIndex}].path`);
     });
+    faults.push(...scopeFaults(resource, index));
     for (const scope of resource.defaultScope ?? []) {
       if (!Object.hasOwn(resource.scopes, scope)) {
         faults.push(`resources[${index}].defaultScope: ${scope} is not one of its scopes`);
       }
     }
   });
+  const { accessTokenSeconds = 900, refreshIdleSeconds } = lifetimes;
+  if (refreshIdleSeconds !== undefined && refreshIdleSeconds < accessTokenSeconds) {
+    faults.push('lifetimes.refreshIdleSeconds: must not be below accessTokenSeconds');
+  }
   secrets.forEach(({ id }, index) => {
     if (secrets.findIndex((other) => other.id === id) !== index)
       faults.push(`secrets[${index}].id: ${id} stands twice`);
   });
   return faults;
+}
+
+function scopeFaults({ scopes }: Config['resources'][number], index: number): readonly string[] {
+  const known = Object.keys(scopes);
+  if (known.length === 0) return [`resources[${index}].scopes: at least one is needed`];
+  // As in the library: a token that holds every one must still pass.
+  return known.join(' ').length > 2048 ? [`resources[${index}].scopes: together they may have 2048 characters`] : [];
 }

@@ -1,6 +1,7 @@
 /** The gateway's configuration: one schema, unknown keys refused, every fault with its path. */
 import { publicUrlFaults } from '@mcp-gatehouse/auth';
 import * as z from 'zod';
+import { isLoopbackHost } from '../loopback.ts';
 
 /** A secret is never written in the configuration, only where it is found. */
 const secretReference = z
@@ -22,6 +23,16 @@ const openTargetUrl = targetUrl.refine(
   (text) => !URL.canParse(text) || new URL(text).search === '',
   'must have no query',
 );
+/** An identity provider: over TLS, or on this computer. */
+const providerUrl = httpUrl.refine((text) => {
+  if (!URL.canParse(text)) return true; // said already
+  const { protocol, hostname, search, hash } = new URL(text);
+  return (protocol === 'https:' || isLoopbackHost(hostname)) && search === '' && hash === '';
+}, 'must be https (plain http is for localhost), without query and fragment');
+const providerOrigin = providerUrl.refine(
+  (text) => !URL.canParse(text) || [new URL(text).origin, `${new URL(text).origin}/`].includes(text),
+  'must be an origin such as https://login.example.com, without a path',
+);
 /** What clients compare byte for byte. */
 const publicUrl = z.string().superRefine((text, context) => {
   for (const fault of publicUrlFaults(text)) context.addIssue({ code: 'custom', message: fault });
@@ -39,7 +50,7 @@ const resource = z.strictObject({
   name: z.string().min(1).max(80).optional().describe('What a person calls it; stands on the consent page.'),
   target: targetUrl.describe('The MCP server: a Streamable HTTP endpoint.'),
   scopes: z
-    .record(z.string().regex(/^[\x21\x23-\x5b\x5d-\x7e]+$/, 'is no scope'), z.string().min(1))
+    .record(z.string().regex(/^[\x21\x23-\x5b\x5d-\x7e]{1,256}$/, 'is no scope'), z.string().min(1))
     .default({ mcp: 'use its tools on your behalf' })
     .describe('Every scope, and in words what it lets a client do (“It will be able to …”).'),
   defaultScope: z.array(z.string()).optional().describe('The scope to ask for first; all of them unless given.'),
@@ -63,7 +74,7 @@ const identityProvider = z.discriminatedUnion('type', [
     userPoolId: z
       .string()
       .regex(/^[a-z]{2}(-[a-z]+)+-\d+_[A-Za-z0-9]{1,55}$/, 'must be of the form eu-central-1_AbCdEf123'),
-    domain: httpUrl.describe('The user pool domain, https://….'),
+    domain: providerOrigin.describe('The user pool domain, https://….'),
     clientId: z.string().min(1).describe('Our app client at the user pool.'),
     clientSecret: secretReference.optional(),
     scope: z.array(z.string().min(1)).optional().describe('Scopes to ask for beside openid.'),
@@ -71,12 +82,12 @@ const identityProvider = z.discriminatedUnion('type', [
       .enum(['original', 'updated'])
       .optional()
       .describe('Which issuer the pool uses: cognito-idp… (original, the default) or issuer-cognito-idp… (updated).'),
-    issuerOrigin: httpUrl.optional().describe('Origin of the issuer of a pool that is not Amazon’s.'),
+    issuerOrigin: providerOrigin.optional().describe('Origin of the issuer of a pool that is not Amazon’s.'),
     name: z.string().min(1).max(80).optional().describe('What people call the sign-in; its host unless given.'),
   }),
   z.strictObject({
     type: z.literal('oidc'),
-    issuer: httpUrl.describe('Exactly as in the provider’s discovery document.'),
+    issuer: providerUrl.describe('Exactly as in the provider’s discovery document.'),
     clientId: z.string().min(1).describe('Our client at the provider.'),
     clientSecret: secretReference.optional(),
     scope: z.array(z.string().min(1)).optional().describe('Scopes to ask for beside openid.'),
@@ -97,7 +108,14 @@ export const configSchema = z.strictObject({
   issuer: publicUrl.describe('The public URL of the authorization server, without a trailing slash.'),
   listen: z
     .strictObject({
-      port: z.int().min(0).max(65_535).optional().describe('Port to listen on; the port of the issuer unless given.'),
+      port: z
+        .int()
+        .min(0)
+        .max(65_535)
+        .optional()
+        .describe(
+          'Port to listen on; unless given, the one written in the issuer, else 80 for http and 8080 for https.',
+        ),
       host: z.string().min(1).default('127.0.0.1').describe('Address to listen on; 0.0.0.0 for all of them.'),
     })
     .prefault({}),
@@ -145,7 +163,11 @@ export const configSchema = z.strictObject({
     .default([])
     .describe('Web pages elsewhere whose browsers may call the MCP endpoints, beside our own origin.'),
   allowedHosts: z
-    .array(z.string().min(1))
+    .array(
+      z
+        .string()
+        .regex(/^[A-Za-z0-9.-]+(:\d{1,5})?$|^\[[0-9a-f:]+\](:\d{1,5})?$/, 'must be a host, with a port or without'),
+    )
     .default([])
     .describe('Further Host headers to answer to, such as a health check’s.'),
 });

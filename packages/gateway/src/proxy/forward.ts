@@ -36,13 +36,15 @@ export interface Exchange extends Omit<RequestFacts, 'rawHeaders'> {
   readonly extraHeaders: Readonly<Record<string, string>>;
 }
 
-/** What came of it, for the log; the response has been written, whatever it is. */
+/** What came of it, for the log. */
 export type Outcome =
-  | { readonly outcome: 'answered'; readonly status: number }
+  /** Written to its end. */
+  | { readonly outcome: 'answered' }
   /** The target wants a stronger token: the caller answers with its own challenge. Nothing was written. */
   | { readonly outcome: 'insufficient_scope'; readonly scope: readonly string[] }
   /** Nothing was written: the caller says so. */
   | { readonly outcome: 'unreachable' | 'too_large' | 'refused_by_target' | 'redirected'; readonly cause?: unknown }
+  /** Broken off in the middle, on either side. */
   | { readonly outcome: 'cut'; readonly cause?: unknown };
 
 export function forward(exchange: Exchange): Promise<Outcome> {
@@ -99,7 +101,10 @@ export function forward(exchange: Exchange): Promise<Outcome> {
         }
         const location = status >= 300 && status < 400 ? headers.location : undefined;
         if (location !== undefined && leadsNowhere([location].flat()[0] ?? '', exchange)) {
-          settle({ outcome: 'redirected', cause: `the target redirects to ${location}: configure that address` });
+          settle({
+            outcome: 'redirected',
+            cause: `the target redirects to ${shown(location, exchange)}: configure that address`,
+          });
           return abort('answered by ourselves');
         }
         res.writeHead(status, withExtra(responseHeaders(headers), extraHeaders));
@@ -114,7 +119,7 @@ export function forward(exchange: Exchange): Promise<Outcome> {
       onResponseEnd() {
         if (!res.headersSent) return;
         res.end();
-        settle({ outcome: 'answered', status: res.statusCode });
+        settle({ outcome: 'answered' });
       },
       onResponseError(_, cause) {
         if (settled) return; // the caller answers, or has
@@ -133,6 +138,14 @@ export function forward(exchange: Exchange): Promise<Outcome> {
       settle({ outcome: 'unreachable', cause });
     }
   });
+}
+
+/** Without its query: it may be signed. */
+function shown(location: string | string[], { target }: Exchange): string {
+  const [text = ''] = [location].flat();
+  if (!URL.canParse(text, target.url.href)) return 'an address that is none';
+  const { origin, pathname } = new URL(text, target.url);
+  return origin + pathname;
 }
 
 /**

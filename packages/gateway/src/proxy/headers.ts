@@ -57,9 +57,10 @@ export function requestHeaders(facts: RequestFacts): string[] {
   const headers: string[] = [];
   for (let i = 0; i < rawHeaders.length; i += 2) {
     const name = rawHeaders[i] as string;
-    // A target that reads headers the CGI way cannot tell `_` from `-` (CVE-2025-64484): neither may we.
-    const lower = name.toLowerCase().replaceAll('_', '-');
-    if (hopByHop.has(lower) || dropped.has(lower) || named.has(name.toLowerCase()) || isOurs(lower)) continue;
+    // A target that reads headers the CGI way cannot tell `_` from `-` (CVE-2025-64484): it would merge the two.
+    if (name.includes('_')) continue;
+    const lower = name.toLowerCase();
+    if (hopByHop.has(lower) || dropped.has(lower) || named.has(lower) || isOurs(lower)) continue;
     headers.push(name, rawHeaders[i + 1] as string);
   }
   const { protocol, host } = new URL(publicOrigin);

@@ -1,10 +1,10 @@
 /** The way back from the identity provider: binds the identity to the request it was asked for, once (PX-05, N40–N42). */
 
 import { type Identity, IdentityProviderError, subjectOf } from '../../identity-providers/identity-provider.ts';
-import { OAuthError } from '../../oauth/error.ts';
+import { describeCause, OAuthError, unavailable } from '../../oauth/error.ts';
 import type { Endpoint } from '../../oauth/http.ts';
 import { queryParameters } from '../../oauth/parameters.ts';
-import { codeResponse, signInFailedResponse } from '../authorization-response.ts';
+import { codeResponse, errorResponse, signInFailedResponse } from '../authorization-response.ts';
 import { authorizationCode, digest, newGrantId } from '../credential.ts';
 import type { Parts } from '../parts.ts';
 import type { AuthorizationRequest } from '../records.ts';
@@ -19,7 +19,7 @@ export function callback(parts: Parts): Endpoint {
     const stored = await records.get('authorizationRequest', digest(state));
     if (!stored) throw refuse('The sign-in took too long, or it is not one of this server.', 'callback.state_unknown');
     // Before anything is spent, and on error answers too: somebody else's browser changes nothing (SEC-02, SEC-04).
-    if (browserCookie.sent(request) !== stored.value.browser) {
+    if (!browserCookie.sent(request).has(stored.value.browser)) {
       throw refuse('The sign-in was begun in another browser.', 'callback.other_browser');
     }
     const asked = stored.value;
@@ -40,8 +40,13 @@ export function callback(parts: Parts): Endpoint {
       const identity = await identityProvider.finish(new URLSearchParams([...parameters]), binding, callbackUrl);
       return codeResponse(issuer, target, await grantCode(asked, identity, client));
     } catch (error) {
-      if (!(error instanceof IdentityProviderError)) throw error;
-      log({ event: 'sign_in.failed', reason: error.reason, client, transient: error.transient });
+      // The state is spent: whatever went wrong, the client must learn that there is nothing to wait for.
+      if (!(error instanceof IdentityProviderError)) {
+        log({ event: 'fault', path: request.path, reason: 'callback.fault', client, cause: describeCause(error) });
+        return errorResponse(issuer, target, unavailable('callback.fault', error));
+      }
+      const { reason, transient, cause } = error;
+      log({ event: 'sign_in.failed', reason, client, transient, cause: describeCause(cause) });
       return signInFailedResponse(issuer, target, error);
     }
   };

@@ -22,6 +22,7 @@ const tries = 16;
 
 export function credentialGrant(parts: Parts, kind: Presented['kind']) {
   const { records, keyring, lifetimes, log } = parts;
+  const known = new Set(parts.resources.flatMap(({ scopes }) => Object.keys(scopes)));
 
   return async (text: string, client: Client, parameters: Parameters, now: number): Promise<GrantTypeResult> => {
     const presented = readCredential(keyring, kind, text);
@@ -32,7 +33,8 @@ export function credentialGrant(parts: Parts, kind: Presented['kind']) {
     const resource = parameters.get('resource');
     const request: TokenRequest = {
       clientDigest: digest(client.id),
-      scope: parseScope(parameters.get('scope')),
+      // Unknown ones are dropped here as at /authorize: mcp-remote repeats its `openid email profile`.
+      scope: parseScope(parameters.get('scope')).filter((token) => known.has(token)),
       ...(redirectUri !== undefined && { redirectUri }),
       ...(codeVerifier !== undefined && { codeVerifier }),
       ...(resource !== undefined && { resource }),

@@ -1,0 +1,45 @@
+/** What can be wrong with the options, all of it said at once and before the first request (architecture §7). */
+import type { Lifetimes } from './authorization-server/parts.ts';
+import { publicUrlFaults } from './oauth/public-url.ts';
+import type { Resource } from './oauth/resource.ts';
+import { isScopeToken } from './oauth/scope.ts';
+
+/** All scopes of a resource together: a token that holds every one must still pass the guard, and a header. */
+const maxScopeCharacters = 2048;
+
+export function resourceFaults(issuer: string, resources: readonly Resource[]): readonly string[] {
+  const faults = publicUrlFaults(issuer).map((fault) => `issuer: "${issuer}" ${fault}`);
+  if (resources.length === 0) faults.push('resources: at least one is needed');
+  resources.forEach(({ uri, scopes, defaultScope }, index) => {
+    const at = `resources[${index}]`;
+    faults.push(...publicUrlFaults(uri).map((fault) => `${at}.uri: "${uri}" ${fault}`));
+    const known = Object.keys(scopes);
+    if (known.length === 0) faults.push(`${at}.scopes: at least one is needed`);
+    for (const scope of known) if (!isScopeToken(scope)) faults.push(`${at}.scopes: "${scope}" is no scope`);
+    if (known.join(' ').length > maxScopeCharacters) {
+      faults.push(`${at}.scopes: together they may have ${maxScopeCharacters} characters`);
+    }
+    for (const scope of defaultScope ?? []) {
+      if (!known.includes(scope)) faults.push(`${at}.defaultScope: "${scope}" is not in scopes`);
+    }
+    // Metadata is served by path (RFC 9728 §3.1), so two resources cannot share one, on other hosts neither.
+    const path = (one: string) => (URL.canParse(one) ? new URL(one).pathname : one);
+    if (resources.findIndex((other) => path(other.uri) === path(uri)) !== index) {
+      faults.push(`${at}.uri: another resource has the path of "${uri}"`);
+    }
+  });
+  return faults;
+}
+
+export function lifetimeFaults(lifetimes: Lifetimes): readonly string[] {
+  const faults = Object.entries(lifetimes)
+    .filter(([name, value]) => !Number.isInteger(value) || value < (name.startsWith('grace') ? 0 : 1))
+    .map(
+      ([name, value]) =>
+        `lifetimes.${name}: ${value} must be a whole number of at least ${name.startsWith('grace') ? 0 : 1}`,
+    );
+  if (lifetimes.refreshIdleSeconds < lifetimes.accessTokenSeconds) {
+    faults.push('lifetimes.refreshIdleSeconds: must not be below accessTokenSeconds');
+  }
+  return faults;
+}
