@@ -14,7 +14,10 @@ export { insufficientScope } from './challenge.ts';
 export type { GrantAlive } from './grant-states.ts';
 
 /** `status` in the answer tells them apart: an `HttpReply` has one, an `AccessToken` has none. */
-export type Guard = (headers: { readonly authorization?: string | undefined }) => Promise<AccessToken | HttpReply>;
+export type Guard = (headers: {
+  readonly authorization?: string | undefined;
+  readonly [name: string]: unknown;
+}) => Promise<AccessToken | HttpReply>;
 
 export interface GuardOptions {
   readonly issuer: string;
