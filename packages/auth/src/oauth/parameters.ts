@@ -13,19 +13,6 @@ export function queryParameters(request: HttpRequest): Parameters {
   return parse(request.query);
 }
 
-/**
- * The same for `/authorize`, where a mistake is told to the client once it is known who that is and where it listens: the
- * first parameter that is repeated, though it must not be, comes as `fault`. The two that say so are never repeated.
- */
-export function authorizeParameters(request: HttpRequest): { parameters: Parameters; fault: OAuthError | undefined } {
-  let fault: OAuthError | undefined;
-  const parameters = parse(request.query, maxValueLength, (name, error) => {
-    if (name === 'client_id' || name === 'redirect_uri') throw error;
-    fault ??= error;
-  });
-  return { parameters, fault };
-}
-
 /** The parameters of a form POST. */
 export function formParameters(request: HttpRequest, limits?: { readonly maxValueLength: number }): Parameters {
   refuseTooLarge(request.body);
@@ -57,13 +44,7 @@ export function jsonBody(request: HttpRequest): Record<string, unknown> {
   return value as Record<string, unknown>;
 }
 
-function parse(
-  text: string,
-  longest = maxValueLength,
-  onRepeated = (_name: string, error: OAuthError): void => {
-    throw error;
-  },
-): Parameters {
+function parse(text: string, longest = maxValueLength): Parameters {
   if (text.length > maxBodyBytes) throw refuse('The request is too large.', 'parameters.too_large');
   const parameters = new Map<string, string>();
   if (text === '') return parameters;
@@ -79,12 +60,10 @@ function parse(
     // ours has one audience, so a second, different one is refused as a target (RFC 8707 §2).
     const before = parameters.get(name);
     if (before !== undefined && !(name === 'resource' && before === value)) {
-      const error =
-        name === 'resource'
-          ? new OAuthError('invalid_target', 'Ask for one resource at a time.', { reason: 'resource.several' })
-          : refuse(`The parameter ${shown(name)} is repeated.`, 'parameters.repeated');
-      onRepeated(name, error);
-      continue;
+      if (name === 'resource') {
+        throw new OAuthError('invalid_target', 'Ask for one resource at a time.', { reason: 'resource.several' });
+      }
+      throw refuse(`The parameter ${shown(name)} is repeated.`, 'parameters.repeated');
     }
     parameters.set(name, value);
   }

@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { OAuthError } from '../../oauth/error.ts';
 import type { Endpoint } from '../../oauth/http.ts';
-import { authorizeParameters, type Parameters } from '../../oauth/parameters.ts';
+import { type Parameters, queryParameters } from '../../oauth/parameters.ts';
 import { isCodeChallenge } from '../../oauth/pkce.ts';
 import { redirectUriMatches } from '../../oauth/redirect-uri.ts';
 import { defaultScopeOf, type Resource, resourceMatches } from '../../oauth/resource.ts';
@@ -17,13 +17,13 @@ import type { Parts } from '../parts.ts';
 export function authorize(parts: Parts): Endpoint {
   const { issuer, resources, keyring, paths, log, now, browserCookie, identityProvider, resolveClient } = parts;
   return async (request) => {
-    const { parameters, fault } = authorizeParameters(request);
+    // A request that says something twice does not reliably say where its answer goes: refused on a page, whole.
+    const parameters = queryParameters(request);
     // Until both are known good, nobody is sent anywhere (RFC 6749 §4.1.2.1, SEC-03): what is thrown here is a page.
     const client = await knownClient(parameters, resolveClient);
     const redirectUri = knownRedirectUri(parameters, client);
     const state = parameters.get('state');
     try {
-      if (fault) throw fault;
       // RFC 6749 app. A.5: visible ASCII and spaces. What else a client keeps in it, it can encode.
       if (state !== undefined && !/^[\x20-\x7e]+$/.test(state)) {
         throw new OAuthError('invalid_request', 'state may hold visible ASCII characters and spaces only.', {
