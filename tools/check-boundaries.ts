@@ -20,7 +20,12 @@ export const architecture: readonly Room[] = [
   { folder: `${auth}/sealing`, rooms: [], packages: [] },
   {
     folder: `${auth}/signers`,
-    rooms: [`${auth}/oauth`, `${auth}/sealing`, `${auth}/authorization-server/records.ts`],
+    rooms: [
+      `${auth}/oauth`,
+      `${auth}/sealing`,
+      `${auth}/authorization-server/records.ts`,
+      `${auth}/authorization-server/credential.ts`,
+    ],
     packages: ['@mcp-gatehouse/records'],
   },
   { folder: `${auth}/resource-server`, rooms: [`${auth}/oauth`, `${auth}/signers/signer.ts`], packages: [] },

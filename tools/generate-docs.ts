@@ -70,6 +70,7 @@ resources:
   - path: /notes/mcp
     name: Notes
     target: http://127.0.0.1:8000/mcp
+    targetSecret: { env: NOTES_SECRET }
     scopes:
       read: read your notes
       write: change your notes

@@ -59,6 +59,8 @@ export interface GatehouseOptions {
 
 /** Every endpoint and document of the authorization server and of its resources, and a guard for each. */
 export interface Gatehouse extends HttpHandler {
+  /** Rejects if it could not sign: its keys are sealed with a secret it lacks, or the records are away. */
+  ready(): Promise<void>;
   /** The guard of one of the resources, by its URI. */
   guard(resource: string): Guard;
   /** Where the identity provider sends people back to: register it there. */
@@ -75,7 +77,7 @@ export function gatehouse(options: GatehouseOptions): Gatehouse {
 
   const now = options.now ?? (() => Math.floor(Date.now() / 1000));
   const keys = keyring(issuer, options.secrets);
-  const signer = localSigner({ records, keyring: keys, now });
+  const signer = localSigner({ issuer, records, keyring: keys, now });
   const paths = endpointPaths(issuer);
   const parts: Parts = {
     issuer,
@@ -118,6 +120,7 @@ export function gatehouse(options: GatehouseOptions): Gatehouse {
 
   return {
     callbackUrl: parts.callbackUrl,
+    ready: () => signer.ready(),
     owns: (path) => server.owns(path) || resourceMetadata.has(path),
     async handle(request) {
       const document = resourceMetadata.get(request.path);

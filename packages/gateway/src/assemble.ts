@@ -24,6 +24,8 @@ export interface Gateway {
   readonly http: GatewayServer;
   /** To be registered at the identity provider. */
   readonly callbackUrl: string;
+  /** Rejects if nothing can be signed. */
+  ready(): Promise<void>;
   readonly servers: FrontPageFacts['servers'];
   /** Ends connections to targets and to the database; `http` is closed before by its owner. */
   close(): Promise<void>;
@@ -103,6 +105,7 @@ function connect(
   return {
     http,
     callbackUrl: house.callbackUrl,
+    ready: () => house.ready(),
     servers,
     async close() {
       await Promise.all([...targets.values()].map(({ pool }) => pool.destroy()));

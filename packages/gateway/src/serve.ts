@@ -2,6 +2,7 @@
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { harmless, type Log } from '@mcp-gatehouse/auth';
+import { RecordsUnavailableError } from '@mcp-gatehouse/records';
 import { assemble, type Gateway } from './assemble.ts';
 import type { Config } from './config/schema.ts';
 import { demoUser, type LocalOptions, prepareLocal, startLocalSignIn } from './local.ts';
@@ -46,6 +47,11 @@ export async function serve(config: Config, options: ServeOptions): Promise<Runn
     return closing;
   };
   try {
+    // A wrong secret stops the start; a database that is away does not, because it may come back (REL-02).
+    await gateway.ready().catch((error: unknown) => {
+      if (!(error instanceof RecordsUnavailableError)) throw error;
+      log({ event: 'gateway.keys_unavailable', cause: error.message });
+    });
     if (local) {
       const signIn = await startLocalSignIn(local, gateway.callbackUrl, log).catch((error: unknown) => {
         throw cannotListen(error, local.signInPort, 'the sign-in page', {

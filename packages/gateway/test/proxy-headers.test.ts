@@ -278,7 +278,7 @@ describe('from the target', () => {
         path,
       );
       expect(answer.headers.filter(([name]) => name === 'content-security-policy')).toEqual([
-        ['content-security-policy', "default-src 'none'; sandbox"],
+        ['content-security-policy', "default-src 'none'; style-src 'unsafe-inline'; sandbox"],
       ]);
       expect(answer.header('x-content-type-options')).toBe('nosniff');
       expect(answer.header('content-type')).toBe('text/html');

@@ -7,6 +7,8 @@ if (existsSync(built) || process.features.typescript) {
   const { main } = await import(existsSync(built) ? built.href : new URL('../src/cli.ts', import.meta.url).href);
   await main(process.argv.slice(2));
 } else {
-  process.stderr.write(`local-cognito: Node ${process.version} is too old for a checkout; use Node 22.18 or newer\n`);
+  process.stderr.write(
+    `local-cognito: Node ${process.version} is too old for a checkout; use \`npx local-cognito …\` there, or Node 22.18 or newer\n`,
+  );
   process.exitCode = 1;
 }

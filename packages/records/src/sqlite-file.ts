@@ -130,5 +130,9 @@ function openError(path: string, cause: unknown): Error {
   const reason = cause instanceof Error ? cause.message : String(cause);
   if (isBusy(cause)) return new RecordsUnavailableError(`cannot open ${path}: ${reason}`, { cause });
   const known = cause instanceof RecordsError || sqliteCode(cause) !== undefined || (cause as { code?: unknown }).code;
-  return known ? new RecordsError(`cannot open ${path}: ${reason}`, { cause }) : (cause as Error);
+  return known
+    ? new RecordsError(`cannot open ${path}: ${reason}; name another file, or move this one away to start afresh`, {
+        cause,
+      })
+    : (cause as Error);
 }

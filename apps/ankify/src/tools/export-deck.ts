@@ -18,8 +18,8 @@ export function registerExportDeck(server: McpServer, context: ToolContext): voi
     {
       title: 'Export an Anki deck',
       description:
-        'Returns a new link to the .apkg file of a deck, good for an hour. Importing the file again updates the ' +
-        "learner's deck without duplicates and keeps the learning progress.",
+        'Returns a new link to the .apkg file of a deck, good for an hour. Importing the deck again duplicates ' +
+        'nothing and keeps the learning progress.',
       inputSchema: z.object({ deck_id: deckIdInput }),
       outputSchema: z.object({ deck_id: z.string(), cards: z.int(), ...packageOutput }),
       annotations: { readOnlyHint: true, destructiveHint: false, idempotentHint: true, openWorldHint: false },

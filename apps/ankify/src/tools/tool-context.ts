@@ -75,7 +75,7 @@ export function packageOf(context: ToolContext, deck: Deck) {
   const expires_at = isoTime(expiresAt);
   return {
     structured: { download_url: url, expires_at },
-    text: `Download: ${url} (until ${expires_at}). Opening the file in Anki imports it; importing it again updates.`,
+    text: `Download: ${url} (until ${expires_at}). Opening the file in Anki imports it; importing the same deck again duplicates nothing.`,
     resource: {
       type: 'resource_link' as const,
       uri: url,

@@ -8,6 +8,7 @@ import {
   randomBytes,
 } from 'node:crypto';
 import type { Records } from '@mcp-gatehouse/records';
+import { digest } from '../authorization-server/credential.ts';
 import type { AuthRecords, StoredKeySet } from '../authorization-server/records.ts';
 import { signEs256 } from '../oauth/es256.ts';
 import type { Keyring } from '../sealing/keyring.ts';
@@ -20,19 +21,25 @@ interface LoadedKeys {
   readonly loadedAt: number;
 }
 
-const recordId = 'access-token';
+/** A set for each issuer: a database that two of them share, or one that moved, mixes nobody's keys up. */
+export function keySetId(issuer: string): string {
+  return `access-token ${digest(issuer)}`;
+}
+
 /** How long another instance's new key may stay unseen. */
 const reloadSeconds = 60;
 /** How soon the records may be read again, whatever key ids strangers make up (SEC-06, rule 8) and however they fail. */
 const retrySeconds = 5;
 
 export interface LocalSignerOptions {
+  readonly issuer: string;
   readonly records: Records<AuthRecords>;
   readonly keyring: Keyring;
   readonly now: () => number;
 }
 
-export function localSigner({ records, keyring, now }: LocalSignerOptions): Signer {
+export function localSigner({ issuer, records, keyring, now }: LocalSignerOptions): Signer {
+  const recordId = keySetId(issuer);
   let loaded: LoadedKeys | undefined;
   let loading: Promise<LoadedKeys> | undefined;
   let attemptedAt = Number.NEGATIVE_INFINITY;
@@ -42,7 +49,7 @@ export function localSigner({ records, keyring, now }: LocalSignerOptions): Sign
   const load = (): Promise<LoadedKeys> => {
     if (loading) return loading;
     attemptedAt = now();
-    loading = read(records, keyring, now())
+    loading = read(records, recordId, keyring, now())
       .then((keys) => {
         failure = undefined;
         loaded = keys;
@@ -95,7 +102,12 @@ function encode(value: unknown): string {
   return Buffer.from(JSON.stringify(value), 'utf8').toString('base64url');
 }
 
-async function read(records: Records<AuthRecords>, keyring: Keyring, now: number): Promise<LoadedKeys> {
+async function read(
+  records: Records<AuthRecords>,
+  recordId: string,
+  keyring: Keyring,
+  now: number,
+): Promise<LoadedKeys> {
   let stored = (await records.get('keySet', recordId))?.value;
   if (!stored) {
     // Of several instances that start together one creates; the others read what it wrote.
@@ -143,5 +155,5 @@ function unseal(stored: StoredKeySet, keyring: Keyring, now: number): LoadedKeys
 
 /** Sealed values are bound to their record (SEC-08): one moved elsewhere does not open. */
 function sealContext(kid: string): string {
-  return `keySet ${recordId} ${kid}`;
+  return `keySet ${kid}`;
 }

@@ -1,9 +1,12 @@
 /** Records that are away or contended: 503 with Retry-After, and never a word that makes clients drop their tokens (REL-02). */
+
 import { describe, expect, it } from 'vitest';
 import { isReply } from '../../src/gatehouse.ts';
+import { keySetId } from '../../src/signers/local.ts';
 import {
   consented,
   type Harness,
+  issuer,
   parsed,
   pkce,
   refusal,
@@ -108,7 +111,7 @@ describe('the database is away', () => {
     await other.server.handle(request('/.well-known/jwks.json'));
     expect(refusal(harness, await redeem())).toEqual([500, 'server_error', 'fault']);
     expect(harness.events.at(-1)).toMatchObject({ cause: expect.stringContaining('sealed with another secret') });
-    await harness.records.take('keySet', 'access-token');
+    await harness.records.take('keySet', keySetId(issuer));
     expect((await redeem())?.status).toBe(200);
   });
 

@@ -4,7 +4,7 @@ import { RecordsUnavailableError } from '@mcp-gatehouse/records';
 import { decodeProtectedHeader, jwtVerify } from 'jose';
 import { describe, expect, it } from 'vitest';
 import { keyring } from '../../src/sealing/keyring.ts';
-import { localSigner } from '../../src/signers/local.ts';
+import { keySetId, localSigner } from '../../src/signers/local.ts';
 import { database, issuer, secret } from '../harness.ts';
 
 const otherSecret = { id: 'k2', secret: 'another operator secret of thirty-two bytes' };
@@ -13,7 +13,8 @@ function start() {
   const clock = { seconds: 1_800_000_000 };
   const now = () => clock.seconds;
   const records = database(now);
-  const signer = (secrets = [secret], on = issuer) => localSigner({ records, keyring: keyring(on, secrets), now });
+  const signer = (secrets = [secret], on = issuer) =>
+    localSigner({ issuer: on, records, keyring: keyring(on, secrets), now });
   const kid = async (one: ReturnType<typeof signer>) => decodeProtectedHeader(await one.sign('at+jwt', {})).kid ?? '';
   return { clock, records, signer, kid };
 }
@@ -76,8 +77,8 @@ describe('the private key', () => {
   it('is in no record in the clear', async () => {
     const { records, signer } = start();
     await signer().sign('at+jwt', {});
-    const stored = (await records.get('keySet', 'access-token'))?.value.keys[0];
-    const opened = keyring(issuer, [secret]).open(`keySet access-token ${stored?.kid}`, stored?.sealedPrivateKey ?? '');
+    const stored = (await records.get('keySet', keySetId(issuer)))?.value.keys[0];
+    const opened = keyring(issuer, [secret]).open(`keySet ${stored?.kid}`, stored?.sealedPrivateKey ?? '');
     const { d } = JSON.parse(opened ?? '') as { d: string };
     const text = await records.dump();
     expect(d).toMatch(/^[A-Za-z0-9_-]{43}$/);
@@ -88,22 +89,28 @@ describe('the private key', () => {
   });
 
   it.each([
-    ['another secret', [otherSecret], issuer],
-    ['another secret under the same id', [{ ...otherSecret, id: 'k1' }], issuer],
-    ['another issuer', [secret], 'https://other.example'],
-  ])('does not open with %s, and the error says what to do', async (_, secrets, on) => {
+    ['another secret', [otherSecret]],
+    ['another secret under the same id', [{ ...otherSecret, id: 'k1' }]],
+  ])('does not open with %s, and the error says what to do', async (_, secrets) => {
     const { signer } = start();
     await signer().jwks();
-    const one = signer(secrets, on);
+    const one = signer(secrets);
     for (const call of [() => one.jwks(), () => one.sign('at+jwt', {}), async () => one.verificationKey('any')]) {
       await expect(call()).rejects.toThrow(/sealed with another secret\. Put that secret back into `secrets`/);
     }
   });
 
+  it('is of one issuer: another on the same database has keys of its own, and both stay', async () => {
+    const { signer, kid } = start();
+    const [here, there] = [await kid(signer()), await kid(signer([secret], 'https://other.example'))];
+    expect(there).not.toBe(here);
+    expect([await kid(signer()), await kid(signer([secret], 'https://other.example'))]).toEqual([here, there]);
+  });
+
   it('moved to another record, does not open', async () => {
     const { records, signer } = start();
     await signer().jwks();
-    const stored = await records.get('keySet', 'access-token');
+    const stored = await records.get('keySet', keySetId(issuer));
     if (!stored) throw new Error('no keys');
     const keys = stored.value.keys.map((key) => ({ ...key, kid: 'other' }));
     await records.replace('keySet', stored, { current: 'other', keys });
@@ -155,7 +162,7 @@ describe('reading again', () => {
     const { clock, records, signer, kid } = start();
     const one = signer();
     const first = await kid(one);
-    const mine = await records.take('keySet', 'access-token');
+    const mine = await records.take('keySet', keySetId(issuer));
     const second = await kid(signer());
     expect(second).not.toBe(first);
     expect(mine?.current).toBe(first);
@@ -192,7 +199,7 @@ describe('reading again', () => {
     const wrong = signer([otherSecret]);
     await signer().jwks();
     await expect(wrong.jwks()).rejects.toThrow(/another secret/);
-    await records.take('keySet', 'access-token');
+    await records.take('keySet', keySetId(issuer));
     expect((await wrong.jwks()).keys).toHaveLength(1);
   });
 });

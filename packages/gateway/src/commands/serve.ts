@@ -105,7 +105,7 @@ function planFrom(args: readonly string[]): Plan | undefined {
     throw new UsageError('Say who signs people in: --local on a laptop, or an identity provider in a --config FILE.');
   }
   const port = portFrom('--port', values.port ?? '8080');
-  const issuer = values.issuer ?? `http://localhost:${port}`;
+  const issuer = values.issuer ?? new URL(`http://localhost:${port}`).origin;
   const local: LocalOptions = {
     dataDir: resolve(values.data ?? '.gatehouse'),
     issuer,

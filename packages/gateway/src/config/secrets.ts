@@ -65,6 +65,8 @@ export function readSecret(
   try {
     return readFileSync(reference.file, 'utf8').replace(/\r?\n$/, '');
   } catch (error) {
-    throw new ConfigError('The configuration', [`${setting}: ${(error as Error).message}`]);
+    const missing = (error as NodeJS.ErrnoException).code === 'ENOENT';
+    const why = missing ? `the file ${reference.file} does not exist` : (error as Error).message;
+    throw new ConfigError('The configuration', [`${setting}: ${why}`]);
   }
 }

@@ -136,7 +136,7 @@ export function responseHeaders(
   // A front door such as nginx would hold a stream back.
   if (String(kept['content-type']).startsWith('text/event-stream')) kept['x-accel-buffering'] = 'no';
   kept['x-content-type-options'] = 'nosniff';
-  kept['content-security-policy'] = "default-src 'none'; sandbox";
+  kept['content-security-policy'] = "default-src 'none'; style-src 'unsafe-inline'; sandbox";
   return kept;
 }
 
