@@ -28,18 +28,25 @@ export const architecture: readonly Room[] = [
     ],
     packages: ['@mcp-gatehouse/records'],
   },
-  { folder: `${auth}/resource-server`, rooms: [`${auth}/oauth`, `${auth}/signers/signer.ts`], packages: [] },
+  {
+    folder: `${auth}/resource-server`,
+    rooms: [`${auth}/oauth`, `${auth}/signers/signer.ts`, `${auth}/identity-providers/identity-provider.ts`],
+    packages: [],
+  },
   { folder: `${auth}/identity-providers`, rooms: [`${auth}/oauth`], packages: ['oauth4webapi'] },
   {
     folder: `${auth}/authorization-server`,
     rooms: [
+      `${auth}/net`,
+      `${auth}/resource-server`,
       `${auth}/oauth`,
       `${auth}/sealing`,
       `${auth}/signers/signer.ts`,
       `${auth}/identity-providers/identity-provider.ts`,
     ],
-    packages: ['@mcp-gatehouse/records'],
+    packages: ['@mcp-gatehouse/records', 'jose'],
   },
+  { folder: `${auth}/net`, rooms: [], packages: [] },
   { folder: `${auth}/adapters`, rooms: [`${auth}/oauth`], packages: [] },
   { folder: auth, rooms: [auth], packages: ['@mcp-gatehouse/records'] },
   {

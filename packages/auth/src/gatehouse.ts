@@ -5,23 +5,32 @@
 import type { Records } from '@mcp-gatehouse/records';
 import { authorizationServer } from './authorization-server/authorization-server.ts';
 import { browserCookie } from './authorization-server/browser.ts';
-import { readClientId } from './authorization-server/clients/registered.ts';
+import { clientFaults, type KnownClient, knownClients } from './authorization-server/clients/known-clients.ts';
+import type { MetadataDocumentOptions } from './authorization-server/clients/metadata-document.ts';
+import { type AssertionIssuer, assertionIssuerFaults } from './authorization-server/grant-types/jwt-bearer.ts';
 import { defaultLifetimes, type Lifetimes, type Log, type Parts } from './authorization-server/parts.ts';
 import type { AuthRecords } from './authorization-server/records.ts';
+import { singleUse } from './authorization-server/single-use.ts';
 import type { IdentityProvider } from './identity-providers/identity-provider.ts';
 import { describeCause } from './oauth/error.ts';
 import { type HttpHandler, jsonError, preflight, withCors, wrongMethod } from './oauth/http.ts';
+import type { SigningAlgorithm } from './oauth/jws.ts';
 import { endpointPaths } from './oauth/metadata.ts';
 import { knownPrivateUseSchemes } from './oauth/redirect-uri.ts';
 import type { Resource } from './oauth/resource.ts';
 import { lifetimeFaults, resourceFaults } from './option-faults.ts';
+import { grantStates } from './resource-server/grant-states.ts';
 import { type Guard, guard } from './resource-server/guard.ts';
 import { resourceMetadataReplies } from './resource-server/metadata.ts';
 import { type KeyringSecret, keyring, secretFaults } from './sealing/keyring.ts';
 import { localSigner } from './signers/local.ts';
+import type { Signer } from './signers/signer.ts';
 
 export { fetchHandler } from './adapters/fetch.ts';
 export { type NodeHandler, nodeHandler, repeatedHeader, requestTarget, sendReply } from './adapters/node.ts';
+export type { KnownClient } from './authorization-server/clients/known-clients.ts';
+export type { MetadataDocumentOptions } from './authorization-server/clients/metadata-document.ts';
+export type { AssertionIssuer } from './authorization-server/grant-types/jwt-bearer.ts';
 export { defaultLifetimes, type Lifetimes, type Log, type LogEvent } from './authorization-server/parts.ts';
 export { type AuthRecords, authKinds } from './authorization-server/records.ts';
 export { type CognitoOptions, cognito } from './identity-providers/cognito.ts';
@@ -33,12 +42,27 @@ export {
 } from './identity-providers/identity-provider.ts';
 export { type OidcOptions, oidc } from './identity-providers/oidc.ts';
 export { type HttpHandler, type HttpReply, type HttpRequest, maxBodyBytes } from './oauth/http.ts';
+export { type SigningAlgorithm, signingAlgorithms } from './oauth/jws.ts';
 export { endpointPaths, protectedResourceMetadataUrl } from './oauth/metadata.ts';
 export { publicUrlFaults } from './oauth/public-url.ts';
 export type { Resource } from './oauth/resource.ts';
 export type { AccessToken } from './resource-server/access-token.ts';
 export { type Guard, isReply } from './resource-server/guard.ts';
-export type { KeyringSecret } from './sealing/keyring.ts';
+export { type KeyringSecret, keyring } from './sealing/keyring.ts';
+export { KeySetSealedError } from './signers/key-set.ts';
+export type { EncryptionContext, KmsClient, KmsSigningAlgorithm, KmsSignRequest } from './signers/kms-client.ts';
+export { addDataKey, type DataKeyRecords, kmsSecrets, promoteDataKey, removeDataKey } from './signers/kms-secrets.ts';
+export { type KmsKey, kmsSigner } from './signers/kms-signer.ts';
+export {
+  type KeyDescription,
+  listKeys,
+  pruneKeys,
+  type Revocation,
+  type Rotation,
+  revokeKey,
+  rotateKeys,
+} from './signers/rotation.ts';
+export type { Signer } from './signers/signer.ts';
 
 export interface GatehouseOptions {
   /** The authorization server's identifier: https (or http on loopback), no trailing slash, never taken from a request. */
@@ -49,8 +73,18 @@ export interface GatehouseOptions {
   readonly records: Records<AuthRecords>;
   /** The first makes new values, all are accepted: put a new one in front to change it. */
   readonly secrets: readonly KeyringSecret[];
+  /** Of the first signing key, ES256 unless given (`gatehouse keys rotate` changes it later); or a signer, such as `kmsSigner`. */
+  readonly signing?: SigningAlgorithm | Signer;
   /** Schemes such as `cursor` that redirect URIs may use although they hold no period. */
   readonly privateUseSchemes?: readonly string[];
+  /** Clients known beforehand: confidential ones, and machines that act for themselves. */
+  readonly clients?: readonly KnownClient[];
+  /** `stateless`, the default: the id carries the registration. `stored`: in the records, gone after 30 days unused. */
+  readonly registration?: 'stateless' | 'stored';
+  /** Clients whose id is the address of their metadata document (CIMD); off unless given. */
+  readonly metadataDocuments?: Omit<MetadataDocumentOptions, 'log' | 'now' | 'privateUseSchemes'>;
+  /** Identity providers whose ID-JAG is accepted (enterprise-managed authorization). */
+  readonly assertionIssuers?: readonly AssertionIssuer[];
   readonly lifetimes?: Partial<Lifetimes>;
   readonly log?: Log;
   /** Whole seconds since the epoch; the clock hook of the tests. */
@@ -72,12 +106,26 @@ export function gatehouse(options: GatehouseOptions): Gatehouse {
   const { issuer, resources, identityProvider, records } = options;
   const log = harmless(options.log);
   const lifetimes = { ...defaultLifetimes, ...options.lifetimes };
-  const faults = [...resourceFaults(issuer, resources), ...lifetimeFaults(lifetimes), ...secretFaults(options.secrets)];
+  const faults = [
+    ...resourceFaults(issuer, resources),
+    ...lifetimeFaults(lifetimes),
+    ...secretFaults(options.secrets),
+    ...clientFaults(options),
+    ...assertionIssuerFaults(options.assertionIssuers ?? []),
+  ];
   if (faults.length > 0) throw new TypeError(`Gatehouse cannot start:\n- ${faults.join('\n- ')}`);
 
   const now = options.now ?? (() => Math.floor(Date.now() / 1000));
   const keys = keyring(issuer, options.secrets);
-  const signer = localSigner({ issuer, records, keyring: keys, now });
+  const { signing = 'ES256' } = options;
+  const signer =
+    typeof signing === 'string' ? localSigner({ records, keyring: keys, now, algorithm: signing }) : signing;
+  const known = knownClients(options, { keyring: keys, log, now });
+  const grantAlive = async (grantId: string) => {
+    const stored = await records.get('grant', grantId);
+    return stored !== undefined && stored.value.endedAt === undefined;
+  };
+  const states = grantStates({ read: grantAlive, now, freshSeconds: 5, staleSeconds: 60, size: 100_000 });
   const paths = endpointPaths(issuer);
   const parts: Parts = {
     issuer,
@@ -88,7 +136,10 @@ export function gatehouse(options: GatehouseOptions): Gatehouse {
     keyring: keys,
     signer,
     identityProvider,
-    resolveClient: async (clientId) => readClientId(keys, clientId),
+    ...known,
+    singleUse: singleUse(records, now),
+    assertionIssuers: options.assertionIssuers ?? [],
+    grantEnded: states.ended,
     browserCookie: browserCookie(issuer, lifetimes.consentSeconds + lifetimes.signInSeconds),
     privateUseSchemes: options.privateUseSchemes ?? knownPrivateUseSchemes,
     lifetimes,
@@ -97,10 +148,6 @@ export function gatehouse(options: GatehouseOptions): Gatehouse {
   };
   const server = authorizationServer(parts);
   const resourceMetadata = resourceMetadataReplies(resources, issuer);
-  const grantAlive = async (grantId: string) => {
-    const stored = await records.get('grant', grantId);
-    return stored !== undefined && stored.value.endedAt === undefined;
-  };
   const guards = new Map(
     resources.map((resource) => [
       resource.uri,
@@ -108,7 +155,7 @@ export function gatehouse(options: GatehouseOptions): Gatehouse {
         issuer,
         resource,
         keys: signer,
-        grantAlive,
+        grantAlive: states,
         now,
         onRefusal: ({ reason, status, cause }) => {
           if (reason !== 'token.missing')

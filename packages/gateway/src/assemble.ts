@@ -4,14 +4,17 @@ import {
   type AuthRecords,
   authKinds,
   cognito,
+  endpointPaths,
   gatehouse,
   type IdentityProvider,
+  type KnownClient,
   type Log,
   oidc,
   type Resource,
 } from '@mcp-gatehouse/auth';
 import type { Records } from '@mcp-gatehouse/records';
 import { admission } from './admission.ts';
+import { ConfigError } from './config/load.ts';
 import type { Config, ResourceConfig } from './config/schema.ts';
 import { readSecrets, type Secrets } from './config/secrets.ts';
 import { type FrontPageFacts, frontPage } from './front-page.ts';
@@ -56,16 +59,26 @@ function connect(
 ): Gateway {
   const { origin } = new URL(config.issuer);
   const resources = config.resources.map((resource) => asResource(resource, origin));
-  const house = gatehouse({
-    issuer: config.issuer,
-    resources,
-    identityProvider: identityProvider(config.identityProvider, secrets.clientSecret),
-    records,
-    secrets: secrets.keyring,
-    lifetimes: withoutUndefined(config.lifetimes),
-    log,
-    ...(now && { now }),
-  });
+  const house = inWords(() =>
+    gatehouse({
+      issuer: config.issuer,
+      resources,
+      identityProvider: identityProvider(config.identityProvider, secrets.clientSecret),
+      records,
+      secrets: secrets.keyring,
+      lifetimes: withoutUndefined(config.lifetimes),
+      clients: config.clients.map(({ introspects = [], secret: _, ...client }, index) => ({
+        ...(withoutUndefined(client) as Omit<KnownClient, 'secret'>),
+        ...(secrets.clientSecrets[index] !== undefined && { secret: secrets.clientSecrets[index] }),
+        introspects: introspects.map((path) => origin + path),
+      })),
+      ...(config.signing && { signing: config.signing }),
+      ...(config.registration && { registration: config.registration }),
+      ...(config.metadataDocuments && { metadataDocuments: { domains: withoutUndefined(config.metadataDocuments) } }),
+      log,
+      ...(now && { now }),
+    }),
+  );
 
   const targets = new Map(
     config.resources
@@ -94,7 +107,7 @@ function connect(
     gatehouse: house,
     mcpEndpoints,
     openPaths,
-    frontPage: frontPage({ servers, ...(demo && { demo }) }),
+    frontPage: frontPage({ servers, connections: endpointPaths(config.issuer).connections, ...(demo && { demo }) }),
     admission: admission({
       issuer: config.issuer,
       allowedOrigins: config.allowedOrigins,
@@ -114,12 +127,22 @@ function connect(
   };
 }
 
+/** What only the library can judge is a fault of the configuration too, and no bug. */
+function inWords<T>(make: () => T): T {
+  try {
+    return make();
+  } catch (error) {
+    if (!(error instanceof TypeError) || !error.message.startsWith('Gatehouse cannot start:')) throw error;
+    throw new ConfigError('The configuration', error.message.split('\n- ').slice(1));
+  }
+}
+
 function asResource({ path, name, scopes, defaultScope }: ResourceConfig, origin: string): Resource {
   return { uri: origin + path, scopes, ...(name !== undefined && { name }), ...(defaultScope && { defaultScope }) };
 }
 
 /** A back-end is imported only when it is chosen. */
-async function openRecords(config: Config['records'], now?: () => number): Promise<Records<AuthRecords>> {
+export async function openRecords(config: Config['records'], now?: () => number): Promise<Records<AuthRecords>> {
   const options = { kinds: authKinds, ...(now && { now }) };
   if (config.type === 'memory')
     return (await import('@mcp-gatehouse/records/memory')).memoryRecords<AuthRecords>(options);

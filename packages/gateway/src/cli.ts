@@ -1,11 +1,13 @@
 /** The command line `gatehouse`: picks the command, and turns what it throws into words and an exit code. */
 import { readFileSync } from 'node:fs';
+import { keysCommand, keysHelp } from './commands/keys.ts';
 import { serveCommand, serveHelp, UsageError } from './commands/serve.ts';
 
 const help = `gatehouse – OAuth 2.1 for MCP servers
 
 Commands
   serve      put OAuth in front of an MCP server
+  keys       look at and rotate the keys that sign access tokens
   help       this text; gatehouse serve --help for the command's own
   version    the version
 
@@ -20,6 +22,8 @@ export async function main(args: readonly string[]): Promise<number> {
     switch (command) {
       case 'serve':
         return await serveCommand(rest);
+      case 'keys':
+        return await keysCommand(rest);
       case 'version':
       case '--version':
       case '-V':
@@ -28,7 +32,7 @@ export async function main(args: readonly string[]): Promise<number> {
       case 'help':
       case '--help':
       case '-h':
-        process.stdout.write(rest[0] === 'serve' ? serveHelp : help);
+        process.stdout.write(rest[0] === 'serve' ? serveHelp : rest[0] === 'keys' ? keysHelp : help);
         return 0;
       case undefined:
         throw new UsageError('Say what to do.');
@@ -37,7 +41,9 @@ export async function main(args: readonly string[]): Promise<number> {
     }
   } catch (error) {
     if (error instanceof UsageError) {
-      process.stderr.write(`${error.message}\n\n${command === 'serve' ? 'gatehouse serve --help shows how.' : help}\n`);
+      process.stderr.write(
+        `${error.message}\n\n${command === 'serve' || command === 'keys' ? `gatehouse ${command} --help shows how.` : help}\n`,
+      );
       return 2;
     }
     // What the operator can mend is said without a stack; anything else is a fault of ours and shows one.

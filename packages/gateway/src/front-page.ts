@@ -6,11 +6,17 @@ import { connectLines, shortName } from './connect.ts';
 
 export interface FrontPageFacts {
   readonly servers: ReadonlyArray<{ readonly name: string; readonly path: string; readonly url: string }>;
+  /** Path of the page where a person sees and ends what they allowed. */
+  readonly connections: string;
   /** Only with a local sign-in. */
   readonly demo?: { readonly username: string; readonly password: string };
 }
 
-export function frontPage({ servers, demo }: FrontPageFacts): (req: IncomingMessage, res: ServerResponse) => void {
+export function frontPage({
+  servers,
+  connections,
+  demo,
+}: FrontPageFacts): (req: IncomingMessage, res: ServerResponse) => void {
   const sections = servers.map(({ name, path, url }) => {
     const lines = connectLines(shortName(path), url).map(
       ({ client, where, text }) =>
@@ -23,7 +29,8 @@ export function frontPage({ servers, demo }: FrontPageFacts): (req: IncomingMess
     'Gatehouse',
     html`<h1>Gatehouse is running</h1>
 <p>It stands in front of ${servers.length === 1 ? 'an MCP server' : `${servers.length} MCP servers`} and lets nobody in who has
-not signed in and agreed. Connect a client with one of the lines below; it will open a sign-in page in this browser.</p>
+not signed in and agreed. Connect a client with one of the lines below; it will open a sign-in page in this browser.
+What you allowed, you see and end at <a href="${connections}">your connections</a>.</p>
 ${
   demo &&
   html`<p class="warn">Sign-in is local to this computer. Use the demo user <strong>${demo.username}</strong> with the password

@@ -82,6 +82,7 @@ describe('what it takes', () => {
       ...valid,
       listen: { host: '127.0.0.1' },
       resources: [{ ...valid.resources[0], scopes: { mcp: 'use its tools on your behalf' }, open: [] }],
+      clients: [],
       lifetimes: {},
       allowedOrigins: [],
       allowedHosts: [],

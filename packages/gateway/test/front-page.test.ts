@@ -22,7 +22,7 @@ const ankify = { name: 'Ankify', path: '/ankify/mcp', url: 'https://mcp.example/
 describe('the page', () => {
   it('lists each server with its address and a line for each client', async () => {
     const notes = { name: 'Notes', path: '/notes/mcp', url: 'https://mcp.example/notes/mcp' };
-    const { status, html } = await shown({ servers: [ankify, notes] });
+    const { status, html } = await shown({ connections: '/connections', servers: [ankify, notes] });
     expect(status).toBe(200);
     expect(html).toContain('2 MCP servers');
     for (const { name, url, path } of [ankify, notes]) {
@@ -33,8 +33,8 @@ describe('the page', () => {
   });
 
   it('shows a demo user only where there is one', async () => {
-    expect((await shown({ servers: [ankify] })).html).not.toMatch(/demo|password/i);
-    const local = await shown({ servers: [ankify], demo: { username: 'demo', password: 'Pass-1<b>' } });
+    expect((await shown({ connections: '/connections', servers: [ankify] })).html).not.toMatch(/demo|password/i);
+    const local = await shown({ connections: '/connections', servers: [ankify], demo: { username: 'demo', password: 'Pass-1<b>' } });
     expect(local.html).toContain('<strong>demo</strong>');
     expect(local.html).toContain('Pass-1&#60;b&#62;');
   });
@@ -46,7 +46,7 @@ describe('the page', () => {
     '</title><script>',
     '&lt;b&gt;',
   ])('the name %s is text', async (name) => {
-    const { html } = await shown({ servers: [{ ...ankify, name }] });
+    const { html } = await shown({ connections: '/connections', servers: [{ ...ankify, name }] });
     expect(html).not.toContain(name);
     expect(html).not.toContain('<script');
     expect(html).not.toContain('<img');
@@ -54,7 +54,7 @@ describe('the page', () => {
   });
 
   it('has no script, may not be framed, sniffed or kept', async () => {
-    const { headers, html } = await shown({ servers: [ankify] });
+    const { headers, html } = await shown({ connections: '/connections', servers: [ankify] });
     expect(headers.get('content-type')).toBe('text/html; charset=utf-8');
     expect(headers.get('content-security-policy')).toMatch(/^default-src 'none'; .*frame-ancestors 'none'/);
     expect(headers.get('x-content-type-options')).toBe('nosniff');

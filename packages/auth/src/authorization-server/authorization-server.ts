@@ -14,13 +14,19 @@ import {
 import { authorizationServerMetadataPaths } from '../oauth/metadata.ts';
 import { authorize } from './endpoints/authorize.ts';
 import { callback } from './endpoints/callback.ts';
+import { connections } from './endpoints/connections.ts';
 import { consent } from './endpoints/consent.ts';
+import { introspect } from './endpoints/introspect.ts';
 import { jwks } from './endpoints/jwks.ts';
 import { metadata } from './endpoints/metadata.ts';
 import { register } from './endpoints/register.ts';
+import { revoke } from './endpoints/revoke.ts';
 import { token } from './endpoints/token.ts';
+import { issuedTokenReader } from './issued-token.ts';
 import { errorPage } from './pages/error.ts';
 import type { Log, Parts } from './parts.ts';
+import { personSessions } from './person-session.ts';
+import { revocation } from './revocation.ts';
 
 interface Route {
   readonly method: 'GET' | 'POST';
@@ -31,7 +37,11 @@ interface Route {
 
 export function authorizationServer(parts: Parts): HttpHandler {
   const { issuer, paths, log } = parts;
-  const document = metadata(parts);
+  const document = metadata({ ...parts, introspection: parts.introspectors });
+  const readIssuedToken = issuedTokenReader(parts);
+  const endGrant = revocation(parts);
+  const person = connections({ ...parts, sessions: personSessions(parts), endGrant });
+  const assertions = { issuer, singleUse: parts.singleUse, now: parts.now };
   const routes = new Map<string, Route>([
     ...authorizationServerMetadataPaths(issuer).map((path): [string, Route] => [
       path,
@@ -41,8 +51,18 @@ export function authorizationServer(parts: Parts): HttpHandler {
     [paths.register, { method: 'POST', endpoint: register(parts), face: 'api' }],
     [paths.authorize, { method: 'GET', endpoint: authorize(parts), face: 'page' }],
     [paths.consent, { method: 'POST', endpoint: consent(parts), face: 'page' }],
-    [paths.callback, { method: 'GET', endpoint: callback(parts), face: 'page' }],
+    [paths.callback, { method: 'GET', endpoint: callback(parts, person.signedIn), face: 'page' }],
     [paths.token, { method: 'POST', endpoint: token(parts), face: 'api' }],
+    [
+      paths.revoke,
+      { method: 'POST', endpoint: revoke({ ...parts, endGrant, readIssuedToken, assertions }), face: 'api' },
+    ],
+    [
+      paths.introspect,
+      { method: 'POST', endpoint: introspect({ ...parts, readIssuedToken, assertions }), face: 'api' },
+    ],
+    [paths.connections, { method: 'GET', endpoint: person.show, face: 'page' }],
+    [paths.connectionsChange, { method: 'POST', endpoint: person.change, face: 'page' }],
   ]);
 
   return {

@@ -36,7 +36,10 @@ export function browserCookie(issuer: string, lifetimeSeconds: number): BrowserC
     const found = new Map<string, string>();
     for (const part of (request.headers.cookie ?? '').split(';')) {
       const [, name, value] = /^\s*([^=\s]+)=([A-Za-z0-9_-]{43})\s*$/.exec(part) ?? [];
-      if (name?.startsWith(prefix) && value !== undefined && found.size < maxCookies) found.set(name, value);
+      const suffix = name?.startsWith(prefix) ? name.slice(prefix.length) : '';
+      if (name !== undefined && value !== undefined && /^[0-9a-f]{8}$/.test(suffix) && found.size < maxCookies) {
+        found.set(name, value);
+      }
     }
     return found;
   };

@@ -6,8 +6,12 @@ import type { Resource } from '../oauth/resource.ts';
 import type { Keyring } from '../sealing/keyring.ts';
 import type { Signer } from '../signers/signer.ts';
 import type { BrowserCookie } from './browser.ts';
-import type { ClientResolver } from './clients/client.ts';
+import type { RequestBudget } from './budget.ts';
+import type { Client, ClientResolver } from './clients/client.ts';
+import type { ClientRegistry, Registration } from './clients/registered.ts';
+import type { AssertionIssuer } from './grant-types/jwt-bearer.ts';
 import type { AuthRecords } from './records.ts';
+import type { SingleUse } from './single-use.ts';
 
 /** One structured event an outcome. Values are safe to keep: no credential, no query string, no e-mail address. */
 export interface LogEvent {
@@ -57,6 +61,23 @@ export interface Parts {
   readonly signer: Signer;
   readonly identityProvider: IdentityProvider;
   readonly resolveClient: ClientResolver;
+  /** For `private_key_jwt` and ID-JAG. */
+  readonly singleUse: SingleUse;
+  readonly registry: ClientRegistry;
+  /** How many registrations are accepted; no limit where they are stateless. */
+  readonly registrationBudget?: RequestBudget<Registration>;
+  /** Whether a configured client may act for itself (`client_credentials`). */
+  readonly machineClients: boolean;
+  /** Whether clients may be metadata documents (CIMD). */
+  readonly metadataDocuments: boolean;
+  /** Identity providers whose ID-JAG is accepted (`jwt-bearer`). */
+  readonly assertionIssuers: readonly AssertionIssuer[];
+  /** The resources whose tokens a client may introspect. */
+  readonly mayIntrospect: (client: Client) => readonly string[];
+  /** Whether any client may. */
+  readonly introspectors: boolean;
+  /** Told of an ended grant, so that the guards of this process see it at once. */
+  readonly grantEnded: (grantId: string) => void;
   readonly browserCookie: BrowserCookie;
   readonly privateUseSchemes: readonly string[];
   readonly lifetimes: Lifetimes;

@@ -2,7 +2,10 @@
 import type { JsonWebKey } from 'node:crypto';
 import type { Kinds } from '@mcp-gatehouse/records';
 import type { SigningAlgorithm } from '../signers/signer.ts';
+import { type RegisteredClient, registeredClientKinds } from './clients/stored-registration.ts';
 import type { Grant } from './grant.ts';
+import { type PersonSession, type PersonSignIn, personKinds } from './person-session.ts';
+import { type SpentAssertion, singleUseKinds } from './single-use.ts';
 
 /**
  * What `/authorize` received, from the person's consent until the identity provider sends them back. Its id is the
@@ -42,15 +45,39 @@ export interface StoredKeySet {
   }>;
 }
 
+/** Secrets of the keyring that a key management service keeps: wrapped, unwrapped at start. */
+export interface StoredDataKeys {
+  /** How many there have been: no id is given twice, or what an old key made would pass for forged. */
+  readonly made: number;
+  /** As `secrets`: the first makes new values, all are accepted. */
+  readonly keys: ReadonlyArray<{
+    readonly id: string;
+    /** Of the KMS key that wraps it. */
+    readonly keyId: string;
+    readonly createdAt: number;
+    /** base64 */
+    readonly wrapped: string;
+  }>;
+}
+
 // A type and not an interface: RecordMap wants an index signature, which an interface lacks.
 export type AuthRecords = {
   grant: Grant;
   authorizationRequest: AuthorizationRequest;
   keySet: StoredKeySet;
+  dataKeys: StoredDataKeys;
+  spentAssertion: SpentAssertion;
+  registeredClient: RegisteredClient;
+  personSignIn: PersonSignIn;
+  personSession: PersonSession;
 };
 
 export const authKinds: Kinds<AuthRecords> = {
   grant: { groupOf: (grant) => grant.subject },
   authorizationRequest: {},
   keySet: {},
+  dataKeys: {},
+  ...singleUseKinds,
+  ...registeredClientKinds,
+  ...personKinds,
 };

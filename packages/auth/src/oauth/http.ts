@@ -95,3 +95,13 @@ export function preflight(
     body: '',
   };
 }
+
+/** The value of one cookie (RFC 6265 §4.2.1); undefined when it is absent or sent twice with different values. */
+export function cookie(request: HttpRequest, name: string): string | undefined {
+  const values = new Set<string>();
+  for (const part of (request.headers.cookie ?? '').split(';')) {
+    const at = part.indexOf('=');
+    if (at > 0 && part.slice(0, at).trim() === name) values.add(part.slice(at + 1).trim());
+  }
+  return values.size === 1 ? values.values().next().value : undefined;
+}

@@ -17,6 +17,10 @@ export function endpointPaths(issuer: string) {
     callback: `${path}/callback`,
     token: `${path}/token`,
     register: `${path}/register`,
+    revoke: `${path}/revoke`,
+    introspect: `${path}/introspect`,
+    connections: `${path}/connections`,
+    connectionsChange: `${path}/connections/change`,
     jwks: `${path}/.well-known/jwks.json`,
   } as const;
 }
@@ -44,10 +48,22 @@ export interface AuthorizationServerFacts {
   readonly issuer: string;
   readonly resources: readonly Resource[];
   readonly signingAlgorithms: readonly string[];
+  /** Of clients' own assertions (`private_key_jwt`). */
+  readonly assertionAlgorithms: readonly string[];
+  /** Grant types beside codes and refresh tokens. */
+  readonly furtherGrantTypes: readonly string[];
+  readonly grantProfiles: readonly string[];
+  readonly metadataDocuments: boolean;
+  /** Whether any client may ask about tokens. */
+  readonly introspection: boolean;
 }
 
+const publicMethods = ['none'];
+const confidentialMethods = ['client_secret_basic', 'client_secret_post', 'private_key_jwt'];
+
 /** RFC 8414 §2, with the members OpenID Connect Discovery requires, so that one document serves both. */
-export function authorizationServerMetadata({ issuer, resources, signingAlgorithms }: AuthorizationServerFacts) {
+export function authorizationServerMetadata(facts: AuthorizationServerFacts) {
+  const { issuer, resources, signingAlgorithms, assertionAlgorithms } = facts;
   const { origin } = split(issuer);
   const paths = endpointPaths(issuer);
   const scopes = new Set(resources.flatMap((resource) => Object.keys(resource.scopes)));
@@ -61,8 +77,19 @@ export function authorizationServerMetadata({ issuer, resources, signingAlgorith
     scopes_supported: [...scopes, 'offline_access'],
     response_types_supported: ['code'],
     response_modes_supported: ['query'],
-    grant_types_supported: ['authorization_code', 'refresh_token'],
-    token_endpoint_auth_methods_supported: ['none', 'client_secret_basic', 'client_secret_post'],
+    grant_types_supported: ['authorization_code', 'refresh_token', ...facts.furtherGrantTypes],
+    ...(facts.grantProfiles.length > 0 && { authorization_grant_profiles_supported: [...facts.grantProfiles] }),
+    token_endpoint_auth_methods_supported: [...publicMethods, ...confidentialMethods],
+    token_endpoint_auth_signing_alg_values_supported: [...assertionAlgorithms],
+    revocation_endpoint: origin + paths.revoke,
+    revocation_endpoint_auth_methods_supported: [...publicMethods, ...confidentialMethods],
+    revocation_endpoint_auth_signing_alg_values_supported: [...assertionAlgorithms],
+    ...(facts.introspection && {
+      introspection_endpoint: origin + paths.introspect,
+      introspection_endpoint_auth_methods_supported: [...confidentialMethods],
+      introspection_endpoint_auth_signing_alg_values_supported: [...assertionAlgorithms],
+    }),
+    ...(facts.metadataDocuments && { client_id_metadata_document_supported: true }),
     code_challenge_methods_supported: ['S256'],
     authorization_response_iss_parameter_supported: true,
     subject_types_supported: ['public'],

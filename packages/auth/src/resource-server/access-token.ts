@@ -16,4 +16,8 @@ export interface AccessToken {
   readonly grantId?: string;
   /** Who the user is at the identity provider (RFC 9493 §3.2.3, `iss_sub`). */
   readonly identity?: { readonly issuer: string; readonly subject: string };
+  /** What the user is (RFC 9068 §2.2.3.1), whatever the client may do; absent where nobody says. */
+  readonly roles?: readonly string[];
+  /** What the user may do, such as `read:schemas`; absent where nobody says. */
+  readonly permissions?: readonly string[];
 }

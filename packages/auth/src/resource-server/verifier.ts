@@ -1,5 +1,4 @@
 /** The verifier: is this text an access token of ours, for this resource, in time (RFC 9068 §4, RFC 8725). */
-import { verifyEs256 } from '../oauth/es256.ts';
 import type { Signer } from '../signers/signer.ts';
 import type { AccessToken } from './access-token.ts';
 import { invalidToken } from './challenge.ts';
@@ -19,34 +18,42 @@ export interface VerifierOptions {
 /** The token's claims; throws `invalid_token` with a private reason. */
 export type TokenVerifier = (token: string) => Promise<AccessToken>;
 
+interface Verified {
+  readonly accessToken: AccessToken;
+  readonly keyId: string;
+}
+
 const maxTokenLength = 8192;
 
 export function tokenVerifier(options: VerifierOptions): TokenVerifier {
-  const { now, skewSeconds, cacheSize } = options;
+  const { keys, now, skewSeconds, cacheSize } = options;
   // Insertion order is age: the oldest entry leaves first. Keyed by the whole token, so nothing can be mixed up.
-  const seen = new Map<string, AccessToken>();
+  const seen = new Map<string, Verified>();
 
   return async (token) => {
     const known = seen.get(token);
     if (known) {
       // Time goes on while a token is remembered (performance.md: `exp` re-checked on every hit).
-      if (now() >= known.expiresAt + skewSeconds) {
+      if (now() >= known.accessToken.expiresAt + skewSeconds) {
         seen.delete(token);
         throw invalidToken('token.expired');
       }
-      return known;
+      // So does the life of a key: one that was revoked takes every token it signed with it.
+      const found = keys.verificationKey(known.keyId);
+      if (!(found instanceof Promise ? await found : found)) {
+        seen.delete(token);
+        throw invalidToken('token.key_unknown');
+      }
+      return known.accessToken;
     }
     const verified = await verify(token, options);
     if (seen.size >= cacheSize) seen.delete(seen.keys().next().value as string);
     seen.set(token, verified);
-    return verified;
+    return verified.accessToken;
   };
 }
 
-async function verify(
-  token: string,
-  { issuer, resource, keys, now, skewSeconds }: VerifierOptions,
-): Promise<AccessToken> {
+async function verify(token: string, { issuer, resource, keys, now, skewSeconds }: VerifierOptions): Promise<Verified> {
   // Cheap refusals first: nothing a stranger sends reaches a signature check unless it names a key of ours (SEC-06).
   if (token.length > maxTokenLength) throw invalidToken('token.too_long');
   const parts = token.split('.', 4);
@@ -63,7 +70,7 @@ async function verify(
   if (!key) throw invalidToken('token.key_unknown');
   // RFC 8725 §3.1: the key says which algorithm, never the token.
   if (header.alg !== key.algorithm) throw invalidToken('token.algorithm');
-  if (!verifyEs256(`${encodedHeader}.${encodedClaims}`, signature, key.key)) throw invalidToken('token.signature');
+  if (!key.verify(`${encodedHeader}.${encodedClaims}`, signature)) throw invalidToken('token.signature');
 
   const claims = decode(encodedClaims);
   const { iss, aud, exp, nbf, iat, sub, client_id: clientId, jti, scope, grant_id: grantId } = claims;
@@ -75,7 +82,7 @@ async function verify(
     throw invalidToken('token.claims');
   }
   const identity = claims.sub_id as { iss?: unknown; sub?: unknown } | undefined;
-  return {
+  const accessToken: AccessToken = {
     subject: sub,
     clientId,
     scope: typeof scope === 'string' && scope !== '' ? scope.split(' ') : [],
@@ -88,6 +95,7 @@ async function verify(
     ...(typeof identity?.iss === 'string' &&
       typeof identity.sub === 'string' && { identity: { issuer: identity.iss, subject: identity.sub } }),
   };
+  return { accessToken, keyId: header.kid };
 }
 
 function decode(part: string): Record<string, unknown> {

@@ -32,6 +32,8 @@ export type Purpose =
   | 'sealing';
 
 export interface Keyring {
+  /** Whose keys they are. */
+  readonly issuer: string;
   /** Id of the key that makes new values. */
   readonly currentKeyId: string;
   /** HMAC-SHA-256, 32 bytes as base64url; undefined for an unknown key id. */
@@ -42,6 +44,13 @@ export interface Keyring {
   seal(context: string, plaintext: string): string;
   /** Undefined: another context, another key, or not sealed by us. */
   open(context: string, sealed: string): string | undefined;
+  /** As `open`; `stale`: sealed with a key that is no longer the current one, so that who can should seal it again. */
+  opened(context: string, sealed: string): Opened | undefined;
+}
+
+export interface Opened {
+  readonly text: string;
+  readonly stale: boolean;
 }
 
 /** What is wrong with a list of secrets; never shows one. */
@@ -86,7 +95,25 @@ export function keyring(issuer: string, secrets: readonly KeyringSecret[]): Keyr
     return found && createHmac('sha256', found).update(data, 'utf8').digest('base64url');
   };
 
+  const open: Keyring['open'] = (context, sealed) => {
+    const keyId = sealingKeyId(sealed);
+    const found = key('sealing', keyId);
+    const encoded = sealed.slice(keyId.length + 1);
+    const bytes = Buffer.from(encoded, 'base64url');
+    // One value has one spelling: another of the same bytes would be another record to whoever compares text.
+    if (!found || bytes.length < 28 || bytes.toString('base64url') !== encoded) return undefined;
+    try {
+      const decipher = createDecipheriv('aes-256-gcm', found, bytes.subarray(0, 12), { authTagLength: 16 });
+      decipher.setAAD(Buffer.from(context, 'utf8'));
+      decipher.setAuthTag(bytes.subarray(-16));
+      return decipher.update(bytes.subarray(12, -16), undefined, 'utf8') + decipher.final('utf8');
+    } catch {
+      return undefined;
+    }
+  };
+
   return {
+    issuer,
     currentKeyId: current.id,
     mac,
     verifyMac(purpose, data, given, keyId) {
@@ -103,20 +130,15 @@ export function keyring(issuer: string, secrets: readonly KeyringSecret[]): Keyr
       const bytes = Buffer.concat([iv, cipher.update(plaintext, 'utf8'), cipher.final(), cipher.getAuthTag()]);
       return `${current.id}.${bytes.toString('base64url')}`;
     },
-    open(context, sealed) {
-      const at = sealed.indexOf('.');
-      const found = key('sealing', sealed.slice(0, Math.max(at, 0)));
-      const bytes = Buffer.from(sealed.slice(at + 1), 'base64url');
-      // One value has one spelling: another of the same bytes would be another record to whoever compares text.
-      if (!found || bytes.length < 28 || bytes.toString('base64url') !== sealed.slice(at + 1)) return undefined;
-      try {
-        const decipher = createDecipheriv('aes-256-gcm', found, bytes.subarray(0, 12), { authTagLength: 16 });
-        decipher.setAAD(Buffer.from(context, 'utf8'));
-        decipher.setAuthTag(bytes.subarray(-16));
-        return decipher.update(bytes.subarray(12, -16), undefined, 'utf8') + decipher.final('utf8');
-      } catch {
-        return undefined;
-      }
+    open,
+    opened(context, sealed) {
+      const text = open(context, sealed);
+      return text === undefined ? undefined : { text, stale: sealingKeyId(sealed) !== current.id };
     },
   };
+}
+
+/** The id of the key that a value was sealed with, as the value says; empty if it says none. */
+export function sealingKeyId(sealed: string): string {
+  return sealed.slice(0, Math.max(sealed.indexOf('.'), 0));
 }

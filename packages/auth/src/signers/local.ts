@@ -1,55 +1,65 @@
 /** A signer whose keys live in the records: made at first use, private halves sealed, shared by every instance. */
-import {
-  createPrivateKey,
-  createPublicKey,
-  generateKeyPairSync,
-  type JsonWebKey,
-  type KeyObject,
-  randomBytes,
-} from 'node:crypto';
+import { createPrivateKey, type JsonWebKey } from 'node:crypto';
 import type { Records } from '@mcp-gatehouse/records';
-import { digest } from '../authorization-server/credential.ts';
-import type { AuthRecords, StoredKeySet } from '../authorization-server/records.ts';
-import { signEs256 } from '../oauth/es256.ts';
+import type { AuthRecords } from '../authorization-server/records.ts';
+import { type Sign, type SigningAlgorithm, signWith, type VerificationKey, verificationKey } from '../oauth/jws.ts';
 import type { Keyring } from '../sealing/keyring.ts';
-import type { Signer, VerificationKey } from './signer.ts';
+import {
+  KeySetSealedError,
+  keyOf,
+  keySetId,
+  newKey,
+  openPrivateKey,
+  publicJwk,
+  publicKeyOf,
+  resealed,
+  type StoredKey,
+  settled,
+} from './key-set.ts';
+import { type Signer, signingInput } from './signer.ts';
+
+interface SigningKey {
+  readonly kid: string;
+  readonly algorithm: SigningAlgorithm;
+  readonly sign: Sign;
+}
 
 interface LoadedKeys {
-  readonly current: { readonly kid: string; readonly key: KeyObject };
+  readonly current: SigningKey;
+  readonly next: { readonly key: SigningKey; readonly signsFrom: number } | undefined;
   readonly verification: ReadonlyMap<string, VerificationKey>;
   readonly publicKeys: readonly JsonWebKey[];
   readonly loadedAt: number;
 }
 
-/** A set for each issuer: a database that two of them share, or one that moved, mixes nobody's keys up. */
-export function keySetId(issuer: string): string {
-  return `access-token ${digest(issuer)}`;
-}
-
 /** How long another instance's new key may stay unseen. */
 const reloadSeconds = 60;
+/** Nothing is signed or accepted by a set older than this while a newer one can be read: an instance that slept wakes up. */
+const staleSeconds = 300;
 /** How soon the records may be read again, whatever key ids strangers make up (SEC-06, rule 8) and however they fail. */
 const retrySeconds = 5;
 
 export interface LocalSignerOptions {
-  readonly issuer: string;
   readonly records: Records<AuthRecords>;
   readonly keyring: Keyring;
   readonly now: () => number;
+  /** Of the first key, where there is none yet; ES256 unless given. Afterwards a rotation changes it. */
+  readonly algorithm?: SigningAlgorithm;
 }
 
-export function localSigner({ issuer, records, keyring, now }: LocalSignerOptions): Signer {
-  const recordId = keySetId(issuer);
+export function localSigner({ records, keyring, now, algorithm = 'ES256' }: LocalSignerOptions): Signer {
   let loaded: LoadedKeys | undefined;
   let loading: Promise<LoadedKeys> | undefined;
   let attemptedAt = Number.NEGATIVE_INFINITY;
   let failure: unknown;
+  // Once for each key: two instances whose secrets stand in another order would else undo each other's work for ever.
+  const sealedAgain = new Set<string>();
 
   // Single flight, and a failure is forgotten with the next try: nothing that failed once stays failed (SEC-19).
   const load = (): Promise<LoadedKeys> => {
     if (loading) return loading;
     attemptedAt = now();
-    loading = read(records, recordId, keyring, now())
+    loading = read(attemptedAt)
       .then((keys) => {
         failure = undefined;
         loaded = keys;
@@ -64,31 +74,77 @@ export function localSigner({ issuer, records, keyring, now }: LocalSignerOption
       });
     return loading;
   };
+
+  const read = async (time: number): Promise<LoadedKeys> => {
+    let stored = await records.get('keySet', keySetId(keyring.issuer));
+    if (!stored) {
+      // Of several instances that start together one creates; the others read what it wrote.
+      const first = await newKey(keyring, algorithm, time);
+      await records.create('keySet', keySetId(keyring.issuer), { current: first.kid, keys: [first] });
+      stored = await records.get('keySet', keySetId(keyring.issuer));
+      if (!stored) throw new Error('The signing keys were written but cannot be read back.');
+    }
+    const live = settled(stored.value, time);
+    const kept = resealed(live, keyring, (kid) => !sealedAgain.has(kid));
+    const keys = unsealed(kept, time);
+    if (kept !== stored.value) {
+      // Housekeeping: whoever is first does it for all, and if nobody can it waits for the next load.
+      await records.replace('keySet', stored, kept).catch(() => false);
+    }
+    for (const { kid } of kept.keys) sealedAgain.add(kid);
+    return keys;
+  };
+
+  const unsealed = (set: ReturnType<typeof settled>, loadedAt: number): LoadedKeys => {
+    const current = signingKey(keyOf(set, set.current), keyring);
+    if (!current) throw new KeySetSealedError();
+    // One that does not open is no reason to stop yet: until it signs, its secret may be put back.
+    const next = set.next && signingKey(keyOf(set, set.next.kid), keyring);
+    return {
+      current,
+      next: set.next && next && { key: next, signsFrom: set.next.signsFrom },
+      verification: new Map(set.keys.map((key) => [key.kid, verificationKey(key.algorithm, publicKeyOf(key))])),
+      publicKeys: set.keys.map(publicJwk),
+      loadedAt,
+    };
+  };
+
+  /** From memory; in the background if it is old, and awaited only if it is very old. */
   const fresh = (): LoadedKeys | Promise<LoadedKeys> => {
     if (!loaded) return load();
-    // In the background: a request never waits for a reload, and a database that is away stops no signing.
-    if (now() - loaded.loadedAt >= reloadSeconds && now() - attemptedAt >= retrySeconds) load().catch(() => {});
-    return loaded;
+    const known = loaded;
+    const age = now() - known.loadedAt;
+    if (age < reloadSeconds || (!loading && now() - attemptedAt < retrySeconds)) return known;
+    // A database that is away stops no signing: what was right a while ago is better than nothing.
+    const reloaded = load().catch(() => known);
+    return age >= staleSeconds ? reloaded : known;
   };
 
   return {
-    algorithms: ['ES256'],
+    get algorithms() {
+      return loaded ? [...new Set([...loaded.verification.values()].map((key) => key.algorithm))] : [algorithm];
+    },
     async ready() {
       await fresh();
     },
     async sign(type, claims) {
-      const { current } = await fresh();
-      const header = encode({ alg: 'ES256', typ: type, kid: current.kid });
-      const data = `${header}.${encode(claims)}`;
-      return `${data}.${signEs256(data, current.key)}`;
+      const { current, next } = await fresh();
+      const key = next && now() >= next.signsFrom ? next.key : current;
+      const data = signingInput(key.algorithm, type, key.kid, claims);
+      return `${data}.${await key.sign(data)}`;
     },
     async jwks() {
       return { keys: (await fresh()).publicKeys };
     },
     verificationKey(keyId) {
-      const known = loaded?.verification.get(keyId);
-      if (known) return known;
-      if (loaded && now() - attemptedAt < retrySeconds) {
+      if (loaded?.verification.has(keyId)) {
+        // Asked again and again, so that a key that was revoked is let go also where nothing is signed.
+        const keys = fresh();
+        return keys instanceof Promise
+          ? keys.then(({ verification }) => verification.get(keyId))
+          : keys.verification.get(keyId);
+      }
+      if (loaded && now() - attemptedAt < retrySeconds && !loading) {
         // Whether the key is another instance's new one cannot be known now: a fault, and not the client's.
         if (failure !== undefined) return Promise.reject(failure);
         return undefined;
@@ -98,62 +154,8 @@ export function localSigner({ issuer, records, keyring, now }: LocalSignerOption
   };
 }
 
-function encode(value: unknown): string {
-  return Buffer.from(JSON.stringify(value), 'utf8').toString('base64url');
-}
-
-async function read(
-  records: Records<AuthRecords>,
-  recordId: string,
-  keyring: Keyring,
-  now: number,
-): Promise<LoadedKeys> {
-  let stored = (await records.get('keySet', recordId))?.value;
-  if (!stored) {
-    // Of several instances that start together one creates; the others read what it wrote.
-    await records.create('keySet', recordId, newKeySet(keyring, now));
-    stored = (await records.get('keySet', recordId))?.value;
-    if (!stored) throw new Error('The signing keys were written but cannot be read back.');
-  }
-  return unseal(stored, keyring, now);
-}
-
-function newKeySet(keyring: Keyring, now: number): StoredKeySet {
-  const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
-  const kid = randomBytes(9).toString('base64url');
-  return {
-    current: kid,
-    keys: [
-      {
-        kid,
-        algorithm: 'ES256',
-        createdAt: now,
-        publicKey: publicKey.export({ format: 'jwk' }),
-        sealedPrivateKey: keyring.seal(sealContext(kid), JSON.stringify(privateKey.export({ format: 'jwk' }))),
-      },
-    ],
-  };
-}
-
-function unseal(stored: StoredKeySet, keyring: Keyring, now: number): LoadedKeys {
-  const verification = new Map<string, VerificationKey>();
-  const publicKeys: JsonWebKey[] = [];
-  for (const { kid, algorithm, publicKey } of stored.keys) {
-    verification.set(kid, { algorithm, key: createPublicKey({ key: publicKey, format: 'jwk' }) });
-    publicKeys.push({ ...publicKey, kid, alg: algorithm, use: 'sig' });
-  }
-  const current = stored.keys.find((key) => key.kid === stored.current);
-  const opened = current && keyring.open(sealContext(current.kid), current.sealedPrivateKey);
-  if (!current || opened === undefined) {
-    throw new Error(
-      'The signing key in the database was sealed with another secret. Put that secret back into `secrets` (after the new one), or remove the keySet record: every access token issued so far then becomes invalid.',
-    );
-  }
-  const key = createPrivateKey({ key: JSON.parse(opened) as JsonWebKey, format: 'jwk' });
-  return { current: { kid: current.kid, key }, verification, publicKeys, loadedAt: now };
-}
-
-/** Sealed values are bound to their record (SEC-08): one moved elsewhere does not open. */
-function sealContext(kid: string): string {
-  return `keySet ${kid}`;
+function signingKey(key: StoredKey, keyring: Keyring): SigningKey | undefined {
+  const { kid, algorithm } = key;
+  const opened = openPrivateKey(key, keyring);
+  return opened && { kid, algorithm, sign: signWith(algorithm, createPrivateKey({ key: opened, format: 'jwk' })) };
 }

@@ -1,16 +1,11 @@
 /** The signer: who signs access tokens, and the public halves that prove it. */
-import type { JsonWebKey, KeyObject } from 'node:crypto';
+import type { JsonWebKey } from 'node:crypto';
+import type { SigningAlgorithm, VerificationKey } from '../oauth/jws.ts';
 
-/** JWS algorithms (RFC 7518 §3.1) we sign with. */
-export type SigningAlgorithm = 'ES256';
-
-/** A key that signatures of ours verify with. */
-export interface VerificationKey {
-  readonly algorithm: SigningAlgorithm;
-  readonly key: KeyObject;
-}
+export type { SigningAlgorithm, VerificationKey } from '../oauth/jws.ts';
 
 export interface Signer {
+  /** Of the keys that are published now; it changes when a rotation changes the algorithm. */
   readonly algorithms: readonly SigningAlgorithm[];
   /** Resolves once it can sign: asked before anything is spent on a signature that might fail. */
   ready(): Promise<void>;
@@ -20,4 +15,18 @@ export interface Signer {
   jwks(): Promise<{ readonly keys: readonly JsonWebKey[] }>;
   /** From memory where it can; undefined: no key of ours has this id. */
   verificationKey(keyId: string): VerificationKey | undefined | Promise<VerificationKey | undefined>;
+}
+
+/** The first two parts of a compact JWS: what is signed (RFC 7515 §5.2). */
+export function signingInput(
+  algorithm: SigningAlgorithm,
+  type: string,
+  keyId: string,
+  claims: Readonly<Record<string, unknown>>,
+): string {
+  return `${encode({ alg: algorithm, typ: type, kid: keyId })}.${encode(claims)}`;
+}
+
+function encode(value: unknown): string {
+  return Buffer.from(JSON.stringify(value), 'utf8').toString('base64url');
 }

@@ -127,10 +127,10 @@ describe('requests', () => {
       `GET ${path} HTTP/1.1`,
       'Host: a',
       `Cookie: a=b`,
-      `Cookie: __Host-gatehouse-1=${value}`,
+      `Cookie: __Host-gatehouse-0123abcd=${value}`,
       'Connection: close',
     ];
-    expect(await raw(head(lines))).toContain(`__Host-gatehouse-1=${value};`);
+    expect(await raw(head(lines))).toContain(`__Host-gatehouse-0123abcd=${value};`);
   });
 });
 

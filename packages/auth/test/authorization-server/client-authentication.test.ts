@@ -159,11 +159,11 @@ describe('refused', () => {
       [400, 'invalid_request', 'client.two_ids'],
     ],
     [
-      'a JWT assertion',
+      'a JWT assertion that is none',
       () => [
         { client_assertion: 'a.b.c', client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer' },
       ],
-      unauthenticated('client.missing'),
+      unauthenticated('client.assertion_form'),
     ],
   ])('%s', async (_, make, expected) => {
     const [fields, authorization] = make();

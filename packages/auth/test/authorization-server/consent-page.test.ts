@@ -236,12 +236,12 @@ describe('the form', () => {
       return /=([^;]*)/.exec(String(reply?.headers['set-cookie']))?.[1];
     };
     const value = 'A'.repeat(43);
-    expect(await set(`a=b; __Host-gatehouse-1=${value}; c=d`)).toBe(value);
+    expect(await set(`a=b; __Host-gatehouse-0123abcd=${value}; c=d`)).toBe(value);
     for (const cookie of [
-      '__Host-gatehouse-1=short',
-      `__Host-gatehouse-1=${value}!`,
-      `gatehouse-1=${value}`,
-      `x__Host-gatehouse-1=${value}`,
+      '__Host-gatehouse-0123abcd=short',
+      `__Host-gatehouse-0123abcd=${value}!`,
+      `gatehouse-0123abcd=${value}`,
+      `x__Host-gatehouse-0123abcd=${value}`,
     ]) {
       expect(await set(cookie)).not.toBe(value);
     }

@@ -2,7 +2,7 @@
 
 import { describe, expect, it } from 'vitest';
 import { isReply } from '../../src/gatehouse.ts';
-import { keySetId } from '../../src/signers/local.ts';
+import { keySetId } from '../../src/signers/key-set.ts';
 import {
   consented,
   type Harness,

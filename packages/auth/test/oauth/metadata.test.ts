@@ -15,6 +15,16 @@ const tools = {
   defaultScope: ['read'],
 };
 
+/** A server with nothing switched on. */
+const bare = {
+  signingAlgorithms: ['ES256'],
+  assertionAlgorithms: ['ES256'],
+  furtherGrantTypes: [],
+  grantProfiles: [],
+  metadataDocuments: false,
+  introspection: false,
+};
+
 describe('where the documents stand', () => {
   it('root issuer: the two root documents', () => {
     expect(authorizationServerMetadataPaths('https://auth.example')).toEqual([
@@ -58,7 +68,7 @@ describe('what they say', () => {
     'http://localhost:9000',
     'https://auth.example/A%2Fb',
   ])('issuer %s byte for byte', (issuer) => {
-    const document = authorizationServerMetadata({ issuer, resources: [tools], signingAlgorithms: ['ES256'] });
+    const document = authorizationServerMetadata({ ...bare, issuer, resources: [tools] });
     expect(document.issuer).toBe(issuer);
     expect(document.token_endpoint).toBe(`${issuer}/token`);
     expect(document.authorization_endpoint).toBe(`${issuer}/authorize`);
@@ -69,12 +79,12 @@ describe('what they say', () => {
 
   it('the authorization server offers what clients look for, and no more', () => {
     const other = { uri: 'https://other.example', scopes: { read: 'read', admin: 'admin' } };
-    const facts = { issuer: 'https://auth.example', resources: [tools, other], signingAlgorithms: ['ES256'] };
+    const facts = { ...bare, issuer: 'https://auth.example', resources: [tools, other] };
     expect(authorizationServerMetadata(facts)).toMatchObject({
       scopes_supported: ['read', 'write', 'admin', 'offline_access'],
       response_types_supported: ['code'],
       grant_types_supported: ['authorization_code', 'refresh_token'],
-      token_endpoint_auth_methods_supported: ['none', 'client_secret_basic', 'client_secret_post'],
+      token_endpoint_auth_methods_supported: ['none', 'client_secret_basic', 'client_secret_post', 'private_key_jwt'],
       code_challenge_methods_supported: ['S256'],
       authorization_response_iss_parameter_supported: true,
       subject_types_supported: ['public'],

@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { guard, insufficientScope, isReply } from '../../src/resource-server/guard.ts';
 import { issuer, parsed, resource } from '../harness.ts';
-import { claims, encoded, header, privateKey, publicKey, start, startGuard, token } from './tokens.ts';
+import { claims, countedKey, encoded, header, privateKey, publicKey, start, startGuard, token } from './tokens.ts';
 
 const metadataUrl = 'https://auth.example/.well-known/oauth-protected-resource/mcp';
 const invalid = (reason: string) => ({ status: 401, error: 'invalid_token', reason });
@@ -42,10 +42,18 @@ describe('a good token', () => {
   });
 
   it('is checked once, and then remembered', async () => {
-    const { bearer, reads } = startGuard();
+    const { bearer, key } = startGuard();
     const good = token();
     for (let i = 0; i < 10; i++) expect((await bearer(good)).status).toBe(200);
-    expect(reads).toHaveLength(1);
+    expect(key.checks).toBe(1);
+  });
+
+  it('is forgotten when its key is revoked', async () => {
+    const { bearer, revoked } = startGuard();
+    const good = token();
+    expect((await bearer(good)).status).toBe(200);
+    revoked.add('key-1');
+    expect(await bearer(good)).toMatchObject({ status: 401, reason: 'token.key_unknown' });
   });
 });
 
@@ -302,7 +310,7 @@ describe('faults', () => {
     const keys = {
       async verificationKey() {
         if (broken) throw new Error('away');
-        return { algorithm: 'ES256' as const, key: publicKey };
+        return countedKey();
       },
     };
     const { check, judge } = startGuard({ keys });
@@ -334,7 +342,7 @@ describe('faults', () => {
 
   it('needs nothing but an issuer, a resource and keys', async () => {
     const now = Math.floor(Date.now() / 1000);
-    const keys = { verificationKey: () => ({ algorithm: 'ES256' as const, key: publicKey }) };
+    const keys = { verificationKey: () => countedKey() };
     const plain = guard({ issuer, resource: { uri: resource, scopes: {} }, keys });
     const good = token({ claims: { exp: now + 600 }, key: privateKey });
     expect(isReply(await plain({ authorization: `Bearer ${good}` }))).toBe(false);

@@ -1,11 +1,25 @@
 /** Tokens as an attacker would make them: any header, any claims, any key. */
 import { generateKeyPairSync, type KeyObject } from 'node:crypto';
-import { signEs256 } from '../../src/oauth/es256.ts';
+import { signEs256, type VerificationKey, verificationKey } from '../../src/oauth/jws.ts';
 import { type GuardOptions, guard, isReply } from '../../src/resource-server/guard.ts';
 import { issuer, parsed, resource } from '../harness.ts';
 
 export const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
 export const start = 1_800_000_000;
+
+/** The key as a guard gets it; `checks` counts the signatures it was asked about. */
+export function countedKey(): VerificationKey & { checks: number } {
+  const key = verificationKey('ES256', publicKey);
+  const counted = {
+    algorithm: key.algorithm,
+    checks: 0,
+    verify(data: string, signature: string) {
+      counted.checks += 1;
+      return key.verify(data, signature);
+    },
+  };
+  return counted;
+}
 
 export const encoded = (value: unknown) =>
   Buffer.from(typeof value === 'string' ? value : JSON.stringify(value)).toString('base64url');
@@ -40,6 +54,8 @@ export interface Judgement {
 export function startGuard(options: Partial<GuardOptions> = {}) {
   const clock = { seconds: start };
   const reads: string[] = [];
+  const key = countedKey();
+  const revoked = new Set<string>();
   let refused: { reason: string; status: number; cause?: unknown } | undefined;
   const check = guard({
     issuer,
@@ -47,7 +63,7 @@ export function startGuard(options: Partial<GuardOptions> = {}) {
     keys: {
       verificationKey(kid) {
         reads.push(kid);
-        return kid === 'key-1' ? { algorithm: 'ES256', key: publicKey } : undefined;
+        return kid === 'key-1' && !revoked.has(kid) ? key : undefined;
       },
     },
     now: () => clock.seconds,
@@ -66,5 +82,5 @@ export function startGuard(options: Partial<GuardOptions> = {}) {
       reason: (refused as { reason: string } | undefined)?.reason,
     };
   };
-  return { clock, reads, check, judge, bearer: (text: string) => judge(`Bearer ${text}`) };
+  return { clock, reads, key, revoked, check, judge, bearer: (text: string) => judge(`Bearer ${text}`) };
 }

@@ -194,3 +194,29 @@ describe('a new secret in front of the old one', () => {
     expect(after.open('c', before.seal('c', 'text'))).toBeUndefined();
   });
 });
+
+describe('a sealed value says whether it should be sealed again', () => {
+  const [before, during, after] = [keyring(issuer, [old]), keyring(issuer, [fresh, old]), keyring(issuer, [fresh])];
+
+  it.each([
+    ['by the current key', before.seal('here', 'text'), before, { text: 'text', stale: false }],
+    ['by an older key', before.seal('here', 'text'), during, { text: 'text', stale: true }],
+    [
+      'by the new key, read where it is not yet current',
+      during.seal('here', 'text'),
+      keyring(issuer, [old, fresh]),
+      { text: 'text', stale: true },
+    ],
+    [
+      'again',
+      during.seal('here', during.open('here', before.seal('here', 'text')) ?? ''),
+      after,
+      { text: 'text', stale: false },
+    ],
+    ['by a key that is gone', before.seal('here', 'text'), after, undefined],
+    ['elsewhere', before.seal('there', 'text'), before, undefined],
+    ['by nobody', 'text', before, undefined],
+  ])('sealed %s', (_, sealed, keys, expected) => {
+    expect(keys.opened('here', sealed)).toEqual(expected);
+  });
+});

@@ -4,7 +4,8 @@ import { RecordsUnavailableError } from '@mcp-gatehouse/records';
 import { decodeProtectedHeader, jwtVerify } from 'jose';
 import { describe, expect, it } from 'vitest';
 import { keyring } from '../../src/sealing/keyring.ts';
-import { keySetId, localSigner } from '../../src/signers/local.ts';
+import { keySetId } from '../../src/signers/key-set.ts';
+import { localSigner } from '../../src/signers/local.ts';
 import { database, issuer, secret } from '../harness.ts';
 
 const otherSecret = { id: 'k2', secret: 'another operator secret of thirty-two bytes' };
@@ -13,8 +14,7 @@ function start() {
   const clock = { seconds: 1_800_000_000 };
   const now = () => clock.seconds;
   const records = database(now);
-  const signer = (secrets = [secret], on = issuer) =>
-    localSigner({ issuer: on, records, keyring: keyring(on, secrets), now });
+  const signer = (secrets = [secret], on = issuer) => localSigner({ records, keyring: keyring(on, secrets), now });
   const kid = async (one: ReturnType<typeof signer>) => decodeProtectedHeader(await one.sign('at+jwt', {})).kid ?? '';
   return { clock, records, signer, kid };
 }
@@ -148,14 +148,27 @@ describe('reading again', () => {
     expect(await one.verificationKey('another')).toBeUndefined();
   });
 
-  it('a known key id reads nothing, however old', async () => {
+  it('a known key id is answered at once, and the set is read again in the background once a minute', async () => {
     const { clock, records, signer, kid } = start();
     const one = signer();
     const known = await kid(one);
     records.calls.length = 0;
+    for (let seconds = 0; seconds < 300; seconds++) {
+      clock.seconds += 1;
+      for (let i = 0; i < 3; i++) expect(one.verificationKey(known)).toMatchObject({ algorithm: 'ES256' });
+      await settled();
+    }
+    expect(records.calls).toEqual(Array.from({ length: 5 }, () => 'get keySet'));
+  });
+
+  it('an instance that slept for long reads the set before it trusts a key in it', async () => {
+    const { clock, records, signer, kid } = start();
+    const one = signer();
+    const known = await kid(one);
     clock.seconds += 24 * 3600;
-    expect(one.verificationKey(known)).toMatchObject({ algorithm: 'ES256' });
-    expect(records.calls).toEqual([]);
+    await records.take('keySet', keySetId(issuer));
+    expect(await one.verificationKey(known)).toBeUndefined();
+    expect(await kid(one)).not.toBe(known);
   });
 
   it('sees a key another instance put there, and lets one go that was taken away', async () => {

@@ -103,6 +103,18 @@ const records = z.discriminatedUnion('type', [
   }),
 ]);
 
+const configuredClient = z.strictObject({
+  id: z.string().min(1).max(128),
+  name: z.string().min(1).max(200).optional().describe('Stands on the consent page, as known here.'),
+  secret: secretReference.optional(),
+  jwksUri: httpUrl.optional().describe('Where its public keys are, for private_key_jwt.'),
+  redirectUris: z.array(z.string().min(1)).optional(),
+  grantTypes: z.array(z.string().min(1)).optional().describe('authorization_code and refresh_token unless given.'),
+  scope: z.array(z.string().min(1)).optional().describe('The most it may be granted.'),
+  claims: z.record(z.string(), z.json()).optional().describe('Further claims of the tokens it gets for itself.'),
+  introspects: z.array(path).optional().describe('Paths of the resources whose tokens it may introspect.'),
+});
+
 export const configSchema = z.strictObject({
   $schema: z.string().optional(),
   issuer: publicUrl.describe('The public URL of the authorization server, without a trailing slash.'),
@@ -131,6 +143,26 @@ export const configSchema = z.strictObject({
     )
     .min(1)
     .describe('The first makes new values, all are accepted. At least 32 random bytes each.'),
+  signing: z
+    .enum(['ES256', 'RS256', 'EdDSA'])
+    .optional()
+    .describe('Algorithm of the first signing key; ES256 unless given. `gatehouse keys rotate` changes it later.'),
+  clients: z
+    .array(configuredClient)
+    .default([])
+    .describe('Clients that are known beforehand: confidential ones, and machines that act for themselves.'),
+  registration: z
+    .enum(['stateless', 'stored'])
+    .optional()
+    .describe(
+      'How clients that register themselves are kept: in their own id (the default), or in the records for 30 days without use.',
+    ),
+  metadataDocuments: z
+    .strictObject({ allow: z.array(z.string().min(1)).optional(), deny: z.array(z.string().min(1)).optional() })
+    .optional()
+    .describe(
+      'Switches on clients whose id is the address of their metadata document (CIMD). Hosts: `example.com`, `*.example.com`.',
+    ),
   lifetimes: z
     .strictObject({
       accessTokenSeconds: seconds

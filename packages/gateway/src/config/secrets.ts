@@ -9,10 +9,12 @@ export interface Secrets {
   readonly clientSecret?: string;
   /** In the order of the resources. */
   readonly targetSecrets: ReadonlyArray<string | undefined>;
+  /** In the order of the configured clients. */
+  readonly clientSecrets: ReadonlyArray<string | undefined>;
 }
 
 /** Every secret, or one `ConfigError` that names each setting at fault and no value. */
-export function readSecrets({ secrets, identityProvider, resources }: Config): Secrets {
+export function readSecrets({ secrets, identityProvider, resources, clients }: Config): Secrets {
   const faults: string[] = [];
   const read = (setting: string, reference: SecretReference, fault: (value: string) => string | undefined): string => {
     try {
@@ -45,8 +47,15 @@ export function readSecrets({ secrets, identityProvider, resources }: Config): S
         /^[\x21-\x7e]{16,}$/.test(value) ? undefined : 'must be 16 or more visible ASCII characters',
       ),
   );
+  const clientSecrets = clients.map(
+    ({ secret }, index) =>
+      secret &&
+      read(`clients[${index}].secret`, secret, (value) =>
+        Buffer.byteLength(value) < 32 ? 'must have at least 32 bytes; `openssl rand -hex 32` makes one' : undefined,
+      ),
+  );
   if (faults.length > 0) throw new ConfigError('The configuration', faults);
-  return { keyring, targetSecrets, ...(clientSecret !== undefined && { clientSecret }) };
+  return { keyring, targetSecrets, clientSecrets, ...(clientSecret !== undefined && { clientSecret }) };
 }
 
 /** The secret's text, or a `ConfigError` that names the setting and never the value. */

@@ -5,7 +5,22 @@
  */
 import { randomBytes } from 'node:crypto';
 import type { Keyring } from '../../sealing/keyring.ts';
-import type { Client, ClientAuthMethod } from './client.ts';
+import type { Client, ClientAuthMethod, ClientResolver } from './client.ts';
+
+/** What a registration is issued as (RFC 7591 §3.2.1). */
+export interface IssuedClient {
+  readonly clientId: string;
+  /** For a confidential client; shown once. */
+  readonly clientSecret?: string;
+}
+
+/** Where registered clients live: in their own ids (the default), or in the records. */
+export interface ClientRegistry {
+  issue(registration: Registration, now: number): Promise<IssuedClient>;
+  readonly resolve: ClientResolver;
+  /** A client with this id was just given tokens. Any id may come. */
+  used?(clientId: string): Promise<void>;
+}
 
 export interface Registration {
   readonly name?: string;
@@ -20,6 +35,18 @@ const authMethods: readonly ClientAuthMethod[] = ['none', 'client_secret_basic',
 
 /** So that the authorize URL, which carries the id, stays below 8,000 characters. */
 export const maxClientIdLength = 3072;
+
+/** Registrations that nothing stores. They cannot end one by one: who must lose all of them changes the secret. */
+export function statelessRegistry(keyring: Keyring): ClientRegistry {
+  return {
+    async issue(registration, now) {
+      const clientId = issueClientId(keyring, registration, now);
+      const confidential = registration.authMethod !== 'none';
+      return { clientId, ...(confidential && { clientSecret: clientSecret(keyring, clientId) }) };
+    },
+    resolve: async (clientId) => readClientId(keyring, clientId),
+  };
+}
 
 /** A new id for every registration, even of the same metadata (RFC 7591 §3.2.1 with erratum 7782). */
 export function issueClientId(keyring: Keyring, registration: Registration, now: number): string {
@@ -52,10 +79,15 @@ export function readClientId(keyring: Keyring, clientId: string): Client | undef
   ) as [number, string, number, number, string, ...string[]];
   return {
     id: clientId,
+    source: 'registered',
     ...(name !== '' && { name }),
     redirectUris,
     grantTypes: grantTypeBits.filter((_, i) => grantTypes & (1 << i)),
-    authMethod: authMethods[authMethod] ?? 'none',
+    // Either way of sending a secret, whichever was registered: the MCP SDK does not always keep to its own choice.
+    authMethods: authMethods[authMethod] === 'none' ? ['none'] : ['client_secret_basic', 'client_secret_post'],
+    ...(authMethods[authMethod] !== 'none' && {
+      verifySecret: (secret: string) => isClientSecret(keyring, clientId, secret),
+    }),
     proven: false,
   };
 }
@@ -65,7 +97,7 @@ export function clientSecret(keyring: Keyring, clientId: string): string {
   return `ghs_${keyring.currentKeyId}.${keyring.mac('client-secret', clientId)}`;
 }
 
-export function isClientSecret(keyring: Keyring, clientId: string, secret: string): boolean {
+function isClientSecret(keyring: Keyring, clientId: string, secret: string): boolean {
   const match = /^ghs_([A-Za-z0-9]{1,16})\.([A-Za-z0-9_-]{43})$/.exec(secret);
   return match !== null && keyring.verifyMac('client-secret', clientId, match[2] ?? '', match[1] ?? '');
 }

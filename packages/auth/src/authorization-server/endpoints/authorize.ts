@@ -9,6 +9,7 @@ import { defaultScopeOf, type Resource, resourceMatches } from '../../oauth/reso
 import { grantableScope, parseScope } from '../../oauth/scope.ts';
 import { earlyErrorResponse } from '../authorization-response.ts';
 import type { Client } from '../clients/client.ts';
+import { provesRedirect } from '../clients/metadata-document.ts';
 import { writeConsentForm } from '../consent-form.ts';
 import { digest, logName } from '../credential.ts';
 import { consentPage } from '../pages/consent.ts';
@@ -34,9 +35,14 @@ export function authorize(parts: Parts): Endpoint {
       const resource = requestedResource(parameters, resources);
       const scope = grantableScope(
         parseScope(parameters.get('scope')),
-        Object.keys(resource.scopes),
-        defaultScopeOf(resource),
+        Object.keys(resource.scopes).filter((token) => client.scope?.includes(token) ?? true),
+        defaultScopeOf(resource).filter((token) => client.scope?.includes(token) ?? true),
       );
+      if (scope.length === 0) {
+        throw new OAuthError('invalid_scope', 'The application may have no scope of this resource.', {
+          reason: 'authorize.scope_none',
+        });
+      }
       const browser = browserCookie.recognise(request);
       const form = writeConsentForm(keyring, {
         id: randomBytes(16).toString('base64url'),
@@ -53,6 +59,8 @@ export function authorize(parts: Parts): Endpoint {
       log({ event: 'consent.asked', client: logName(client.id), resource: resource.uri, scope: scope.join(' ') });
       return consentPage({
         client,
+        proven: isProven(client, redirectUri),
+        logo: await client.fetchLogo?.(),
         redirectUri,
         resource,
         scope,
@@ -64,9 +72,16 @@ export function authorize(parts: Parts): Endpoint {
     } catch (error) {
       if (!(error instanceof OAuthError)) throw error;
       log({ event: 'authorize.refused', reason: error.reason, client: logName(client.id) });
-      return earlyErrorResponse(issuer, { redirectUri, state }, error, client);
+      return earlyErrorResponse(issuer, { redirectUri, state }, error, {
+        proven: isProven(client, redirectUri),
+      });
     }
   };
+}
+
+/** A metadata document vouches for its own origin only; other clients are vouched for whole, or not. */
+function isProven(client: Client, redirectUri: string): boolean {
+  return client.source === 'metadata-document' ? provesRedirect(client, redirectUri) : client.proven;
 }
 
 async function knownClient(parameters: Parameters, resolve: Parts['resolveClient']): Promise<Client> {

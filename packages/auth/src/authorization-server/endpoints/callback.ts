@@ -2,18 +2,23 @@
 
 import { type Identity, IdentityProviderError, subjectOf } from '../../identity-providers/identity-provider.ts';
 import { describeCause, OAuthError, unavailable } from '../../oauth/error.ts';
-import type { Endpoint } from '../../oauth/http.ts';
-import { queryParameters } from '../../oauth/parameters.ts';
+import type { Endpoint, HttpReply, HttpRequest } from '../../oauth/http.ts';
+import { type Parameters, queryParameters } from '../../oauth/parameters.ts';
 import { codeResponse, errorResponse, signInFailedResponse } from '../authorization-response.ts';
 import { authorizationCode, digest, newGrantId } from '../credential.ts';
 import type { Parts } from '../parts.ts';
 import type { AuthorizationRequest } from '../records.ts';
 import { signInBinding, stateContext } from '../sign-in-binding.ts';
 
-export function callback(parts: Parts): Endpoint {
+/** The same way back for a sign-in that no client asked for; undefined: it is not one. */
+type OtherSignIn = (request: HttpRequest, parameters: Parameters) => Promise<HttpReply | undefined>;
+
+export function callback(parts: Parts, otherSignIn?: OtherSignIn): Endpoint {
   const { issuer, callbackUrl, records, keyring, identityProvider, browserCookie, lifetimes, log, now } = parts;
   return async (request) => {
     const parameters = queryParameters(request);
+    const other = await otherSignIn?.(request, parameters);
+    if (other) return other;
     const state = parameters.get('state');
     if (state === undefined) throw refuse('The sign-in has no state.', 'callback.state_missing');
     const stored = await records.get('authorizationRequest', digest(state));

@@ -1,19 +1,20 @@
 /** The person's answer: stores the authorization request and sends the browser to the identity provider (PX-05). */
 import { IdentityProviderError } from '../../identity-providers/identity-provider.ts';
 import { describeCause, OAuthError } from '../../oauth/error.ts';
-import { type Endpoint, type HttpRequest, redirect } from '../../oauth/http.ts';
+import { type Endpoint, redirect } from '../../oauth/http.ts';
 import { formParameters } from '../../oauth/parameters.ts';
 import { errorResponse, signInFailedResponse } from '../authorization-response.ts';
 import { type ConsentForm, maxConsentFormLength, readConsentForm } from '../consent-form.ts';
 import { digest } from '../credential.ts';
 import type { Parts } from '../parts.ts';
+import { refuseOtherOrigins } from '../same-origin.ts';
 import { signInBinding, stateContext, stateOf } from '../sign-in-binding.ts';
 
 export function consent(parts: Parts): Endpoint {
   const { issuer, callbackUrl, records, keyring, identityProvider, browserCookie, lifetimes, log, now } = parts;
   const { origin } = new URL(issuer);
   return async (request) => {
-    refuseOtherOrigins(request, origin);
+    refuseOtherOrigins(request, origin, 'consent.other_origin');
     const parameters = formParameters(request, { maxValueLength: maxConsentFormLength });
     const read = readConsentForm(keyring, parameters.get('request') ?? '');
     if (!read) throw refuse('The form is not one of this server.', 'consent.forged');
@@ -73,14 +74,6 @@ export function consent(parts: Parts): Endpoint {
     if (!stored || now() >= stored.value.signInExpiresAt) {
       throw refuse('The sign-in that this form began took too long.', 'consent.sign_in_expired');
     }
-  }
-}
-
-/** Browsers say where a form was sent from (RFC 6454 §7, Fetch Metadata): ours, or it is not ours. */
-function refuseOtherOrigins(request: HttpRequest, origin: string): void {
-  const { origin: sentOrigin, 'sec-fetch-site': site } = request.headers;
-  if ((sentOrigin !== undefined && sentOrigin !== origin) || (site !== undefined && site !== 'same-origin')) {
-    throw refuse('The form was sent from another site.', 'consent.other_origin');
   }
 }
 

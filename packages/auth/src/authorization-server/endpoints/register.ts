@@ -1,10 +1,10 @@
-/** Dynamic client registration (RFC 7591 §3): anybody may, nothing is stored, and what came out is echoed. */
+/** Dynamic client registration (RFC 7591 §3): anybody may, within the budget, and what came out is echoed. */
 import { OAuthError } from '../../oauth/error.ts';
 import { type Endpoint, json, noStore } from '../../oauth/http.ts';
 import { jsonBody } from '../../oauth/parameters.ts';
 import { redirectUriFault } from '../../oauth/redirect-uri.ts';
+import { budgetSpent } from '../budget.ts';
 import type { ClientAuthMethod } from '../clients/client.ts';
-import { clientSecret, issueClientId } from '../clients/registered.ts';
 import { logName } from '../credential.ts';
 import type { Parts } from '../parts.ts';
 
@@ -16,7 +16,8 @@ const maxNameLength = 200;
 const supportedGrantTypes = ['authorization_code', 'refresh_token'];
 const authMethods: readonly string[] = ['none', 'client_secret_basic', 'client_secret_post'];
 
-export function register({ keyring, privateUseSchemes, log, now }: Parts): Endpoint {
+export function register(parts: Parts): Endpoint {
+  const { registry, privateUseSchemes, registrationBudget, log, now } = parts;
   return async (request) => {
     const metadata = jsonBody(request);
     const redirectUris = readRedirectUris(metadata.redirect_uris, privateUseSchemes);
@@ -27,31 +28,42 @@ export function register({ keyring, privateUseSchemes, log, now }: Parts): Endpo
     if (Buffer.byteLength(JSON.stringify([name, ...redirectUris])) > maxMetadataBytes) {
       throw refuse(`client_name and redirect_uris together may have ${maxMetadataBytes} bytes.`, 'register.too_large');
     }
+    const registration = { ...(name !== undefined && { name }), redirectUris, grantTypes, authMethod };
+    // After the metadata: what is refused for itself costs the honest nothing of their budget.
+    const waitSeconds = registrationBudget?.(request, registration) ?? 0;
+    if (waitSeconds > 0) throw budgetSpent('register.budget', waitSeconds);
     const issuedAt = now();
-    const clientId = issueClientId(
-      keyring,
-      { ...(name !== undefined && { name }), redirectUris, grantTypes, authMethod },
-      issuedAt,
-    );
+    const { clientId, clientSecret } = await registry.issue(registration, issuedAt);
     log({ event: 'client.registered', client: logName(clientId), authMethod, redirectUris: redirectUris.length });
-    const applicationType = metadata.application_type;
+    const applicationType = registeredType(metadata.application_type, redirectUris);
     return json(
       201,
       {
         client_id: clientId,
         client_id_issued_at: issuedAt,
-        ...(authMethod !== 'none' && { client_secret: clientSecret(keyring, clientId), client_secret_expires_at: 0 }),
+        ...(clientSecret !== undefined && { client_secret: clientSecret, client_secret_expires_at: 0 }),
         ...(name !== undefined && { client_name: name }),
         redirect_uris: redirectUris,
         grant_types: grantTypes,
         response_types: ['code'],
         token_endpoint_auth_method: authMethod,
-        // SEP-837: clients must send it; which URIs a type may have we do not hold against them, VS Code mixes them.
-        ...((applicationType === 'native' || applicationType === 'web') && { application_type: applicationType }),
+        ...(applicationType && { application_type: applicationType }),
       },
       noStore,
     );
   };
+}
+
+/**
+ * The type as it is registered (SEP-837, AS-31). No type gives a client anything here, and the redirect URIs obey one rule
+ * whatever the type, so a contradiction is put right and not refused: `web` with redirect URIs on the person's own computer
+ * alone is a native client (RFC 7591 §3.2.1: the server may replace metadata and says so). Mixtures stay, VS Code has one.
+ */
+function registeredType(value: unknown, redirectUris: readonly string[]): 'native' | 'web' | undefined {
+  if (value === 'native') return 'native';
+  if (value !== 'web') return undefined;
+  const remote = redirectUris.some((uri) => uri.startsWith('https:'));
+  return remote ? 'web' : 'native';
 }
 
 function readRedirectUris(value: unknown, privateUseSchemes: readonly string[]): readonly string[] {

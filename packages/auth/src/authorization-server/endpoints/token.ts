@@ -1,25 +1,28 @@
 /** The token endpoint (OAuth 2.1 §3.2): parses, authenticates the client, lets the grant type decide, issues, answers. */
-import { OAuthError } from '../../oauth/error.ts';
+import { describeCause, OAuthError } from '../../oauth/error.ts';
 import type { Endpoint } from '../../oauth/http.ts';
 import { formParameters } from '../../oauth/parameters.ts';
+import { maxAssertionLength } from '../assertion.ts';
 import { authenticateClient } from '../clients/authenticate.ts';
+import type { Client } from '../clients/client.ts';
+import { jwtBearerGrantType } from '../clients/configured.ts';
 import { logName } from '../credential.ts';
 import { authorizationCodeGrant } from '../grant-types/authorization-code.ts';
+import { clientCredentialsGrant } from '../grant-types/client-credentials.ts';
 import type { GrantType } from '../grant-types/grant-type.ts';
+import { jwtBearerGrant } from '../grant-types/jwt-bearer.ts';
 import { refreshTokenGrant } from '../grant-types/refresh-token.ts';
 import type { Parts } from '../parts.ts';
-import { issueAccessToken, tokenReply } from '../token-issuer.ts';
+import { type Issue, issueAccessToken, tokenReply } from '../token-issuer.ts';
 
 export function token(parts: Parts): Endpoint {
-  const { issuer, signer, keyring, resolveClient, lifetimes, log, now } = parts;
+  const { issuer, signer, resolveClient, lifetimes, registry, singleUse, log, now } = parts;
   const { accessTokenSeconds } = lifetimes;
-  const grantTypes = new Map<string, GrantType>([
-    ['authorization_code', authorizationCodeGrant(parts)],
-    ['refresh_token', refreshTokenGrant(parts)],
-  ]);
+  const grantTypes = supportedGrantTypes(parts);
+  const assertions = { issuer, singleUse, now };
   return async (request) => {
-    const parameters = formParameters(request);
-    const client = await authenticateClient(request, parameters, resolveClient, keyring);
+    const parameters = formParameters(request, { maxValueLength: maxAssertionLength });
+    const client = await authenticateClient(request, parameters, resolveClient, assertions);
     const name = parameters.get('grant_type');
     if (name === undefined) {
       throw new OAuthError('invalid_request', 'grant_type is missing.', { reason: 'token.grant_type_missing' });
@@ -38,17 +41,26 @@ export function token(parts: Parts): Endpoint {
     // A code must not be spent, nor a token rotated, for an answer that cannot be signed.
     await signer.ready();
     const time = now();
-    const { authorization, refreshToken, replay } = await grantType(client, parameters, time);
-    const accessToken = await issueAccessToken({ issuer, signer, accessTokenSeconds }, authorization, time);
-    const { grantId, resource, scope } = authorization;
+    const issue: Issue = (authorized) => issueAccessToken({ issuer, signer, accessTokenSeconds }, authorized, time);
+    const issued = await grantType(client, parameters, time, issue);
+    const { authorization, refreshToken, replay } = issued;
+    const accessToken = issued.accessToken ?? (await issue(authorization));
+    const { grantId, identity, resource, scope } = authorization;
     log({
       event: replay ? 'grant.grace_replay' : 'token.issued',
       client: logName(client.id),
-      grant: grantId,
+      ...(grantId !== undefined && { grant: grantId }),
+      // Without a grant record this line is the only trace: who it was for, as which client proved itself how.
+      ...(grantId === undefined && {
+        subject: logName(authorization.subject),
+        authenticatedBy: client.authenticatedBy,
+      }),
+      ...(grantId === undefined && identity && { identityIssuer: identity.issuer }),
       grantType: name,
       resource,
       scope: scope.join(' '),
     });
+    await markUsed(client);
     return tokenReply({
       accessToken,
       expiresIn: accessTokenSeconds,
@@ -56,4 +68,26 @@ export function token(parts: Parts): Endpoint {
       ...(refreshToken !== undefined && { refreshToken }),
     });
   };
+
+  /** A renewal that fails takes nobody's tokens away: the next use renews as well. */
+  async function markUsed(client: Client): Promise<void> {
+    try {
+      await registry?.used?.(client.id);
+    } catch (error) {
+      log({ event: 'client.renewal_failed', client: logName(client.id), cause: describeCause(error) });
+    }
+  }
+}
+
+function supportedGrantTypes(parts: Parts): ReadonlyMap<string, GrantType> {
+  const { issuer, resources, machineClients = false, assertionIssuers = [], singleUse } = parts;
+  const grantTypes = new Map<string, GrantType>([
+    ['authorization_code', authorizationCodeGrant(parts)],
+    ['refresh_token', refreshTokenGrant(parts)],
+  ]);
+  if (machineClients) grantTypes.set('client_credentials', clientCredentialsGrant({ resources }));
+  if (assertionIssuers.length > 0 && singleUse) {
+    grantTypes.set(jwtBearerGrantType, jwtBearerGrant({ issuer, resources, assertionIssuers, singleUse }));
+  }
+  return grantTypes;
 }

@@ -6,9 +6,9 @@ import type { GrantType } from './grant-type.ts';
 
 export function authorizationCodeGrant(parts: Parts): GrantType {
   const redeem = credentialGrant(parts, 'authorization-code');
-  return async (client, parameters, now) => {
+  return async (client, parameters, now, issue) => {
     const code = parameters.get('code');
     if (code === undefined) throw new OAuthError('invalid_request', 'code is missing.', { reason: 'code.missing' });
-    return redeem(code, client, parameters, now);
+    return redeem(code, client, parameters, now, issue);
   };
 }

@@ -15,6 +15,7 @@ import {
 } from '../grant.ts';
 import type { Parts } from '../parts.ts';
 import type { AuthRecords } from '../records.ts';
+import type { Authorization, Issue } from '../token-issuer.ts';
 import type { GrantTypeResult } from './grant-type.ts';
 
 /** Parallel refreshes of one client write one record; each lost try is another's success. */
@@ -24,7 +25,13 @@ export function credentialGrant(parts: Parts, kind: Presented['kind']) {
   const { records, keyring, lifetimes, log } = parts;
   const known = new Set(parts.resources.flatMap(({ scopes }) => Object.keys(scopes)));
 
-  return async (text: string, client: Client, parameters: Parameters, now: number): Promise<GrantTypeResult> => {
+  return async (
+    text: string,
+    client: Client,
+    parameters: Parameters,
+    now: number,
+    issue: Issue,
+  ): Promise<GrantTypeResult> => {
     const presented = readCredential(keyring, kind, text);
     if (!presented) throw invalidGrant(`${kind === 'authorization-code' ? 'code' : 'refresh'}.forged`);
     const { grantId } = presented;
@@ -41,14 +48,17 @@ export function credentialGrant(parts: Parts, kind: Presented['kind']) {
     };
     const refreshable = client.grantTypes.includes('refresh_token');
 
+    let accessToken = '';
     const decision = await update<AuthRecords, 'grant', GrantDecision | undefined>(
       records,
       'grant',
       grantId,
-      (stored) => {
+      async (stored) => {
         if (!stored) return { result: undefined };
         const decided = present(stored.value, presented, request, lifetimes, now);
         if (decided.outcome === 'refuse') return { result: decided };
+        // Signed before the grant moves: a signer that is away must not cost anybody their code (REL-02).
+        if (decided.outcome === 'issue') accessToken = await issue(authorizationOf(decided, grantId, client));
         return {
           write: { value: decided.next, expiresAt: keepUntil(decided.next, refreshable, now) },
           result: decided,
@@ -66,7 +76,7 @@ export function credentialGrant(parts: Parts, kind: Presented['kind']) {
       log({ event: 'grant.replayed', grant: grantId, client: logName(client.id), reason });
       throw invalidGrant(reason);
     }
-    return issued(decision, grantId, client, refreshable);
+    return { ...issued(decision, grantId, client, refreshable), accessToken };
   };
 
   /** A grant that cannot be refreshed is needed for as long as its access token lives; an ended one likewise. */
@@ -75,20 +85,21 @@ export function credentialGrant(parts: Parts, kind: Presented['kind']) {
     return Math.min(now + lifetimes.refreshIdleSeconds, grant.createdAt + lifetimes.grantSeconds);
   }
 
-  function issued(
-    { next, scope, replay }: Extract<GrantDecision, { outcome: 'issue' }>,
-    grantId: string,
-    client: Client,
-    refreshable: boolean,
-  ): GrantTypeResult {
-    const { subject, identity, resource, generation } = next;
+  function issued(decision: Issuing, grantId: string, client: Client, refreshable: boolean): GrantTypeResult {
     return {
-      authorization: { grantId, subject, identity, clientId: client.id, resource, scope },
+      authorization: authorizationOf(decision, grantId, client),
       // A replay derives the very token the first answer carried: parallel refreshes end in one generation.
-      ...(refreshable && { refreshToken: refreshToken(keyring, grantId, generation) }),
-      replay,
+      ...(refreshable && { refreshToken: refreshToken(keyring, grantId, decision.next.generation) }),
+      replay: decision.replay,
     };
   }
+}
+
+type Issuing = Extract<GrantDecision, { outcome: 'issue' }>;
+
+function authorizationOf({ next, scope }: Issuing, grantId: string, client: Client): Authorization {
+  const { subject, identity, resource } = next;
+  return { grantId, subject, identity, clientId: client.id, resource, scope };
 }
 
 function refusal(reason: GrantRefusal): OAuthError {

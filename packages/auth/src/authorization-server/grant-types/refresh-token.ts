@@ -6,11 +6,11 @@ import type { GrantType } from './grant-type.ts';
 
 export function refreshTokenGrant(parts: Parts): GrantType {
   const rotate = credentialGrant(parts, 'refresh-token');
-  return async (client, parameters, now) => {
+  return async (client, parameters, now, issue) => {
     const token = parameters.get('refresh_token');
     if (token === undefined) {
       throw new OAuthError('invalid_request', 'refresh_token is missing.', { reason: 'refresh.missing' });
     }
-    return rotate(token, client, parameters, now);
+    return rotate(token, client, parameters, now, issue);
   };
 }

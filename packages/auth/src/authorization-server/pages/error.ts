@@ -1,6 +1,8 @@
 /** The error page: what happened and what to do, for requests that must not be redirected. */
 import type { HttpReply } from '../../oauth/http.ts';
-import { html, page } from './page.ts';
+import { html } from './html.ts';
+import { page } from './page.ts';
+import { words } from './words.ts';
 
 export interface ErrorFacts {
   readonly status: number;
@@ -11,17 +13,24 @@ export interface ErrorFacts {
   readonly code: string;
   /** A way back that the person may take; it is never taken for them. */
   readonly back?: { readonly href: string; readonly host: string };
+  /** A page of ours to go on at, where no application is involved. */
+  readonly link?: { readonly href: string; readonly text: string };
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-export function errorPage({ status, title, description, code, back, headers }: ErrorFacts): HttpReply {
+export function errorPage({ status, title, description, code, back, link, headers }: ErrorFacts): HttpReply {
   return page(
     status,
     title,
     html`<h1>${title}</h1>
 <p>${description}</p>
-${back && html`<p class="actions"><a class="button" href="${back.href}" rel="noreferrer">Return to ${back.host}</a></p>`}
-<p class="note">Close this window and connect again from your application. For its developer: <code>${code}</code></p>`,
+${back && html`<p class="actions"><a class="button" href="${back.href}" rel="noreferrer">${words.error.back(back.host)}</a></p>`}
+${link && html`<p class="actions"><a class="button" href="${link.href}">${link.text}</a></p>`}
+${
+  link
+    ? html`<p class="note">${words.error.code} <code>${code}</code></p>`
+    : html`<p class="note">${words.error.advice} ${words.error.forDeveloper} <code>${code}</code></p>`
+}`,
     headers,
   );
 }

@@ -2,7 +2,7 @@
 import { generateKeyPairSync, type KeyObject } from 'node:crypto';
 import { CompactSign, compactVerify } from 'jose';
 import { describe, expect, it } from 'vitest';
-import { signEs256, verifyEs256 } from '../../src/oauth/es256.ts';
+import { signEs256, verifyEs256 } from '../../src/oauth/jws.ts';
 
 const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
 const rounds = 1000;

@@ -1,0 +1,101 @@
+/**
+ * Budgets for what anybody may ask for: token buckets in this process, one for all and one for each key, in bounded
+ * memory (SEC-10). They bound what a flood costs; they are no proof of who anybody is.
+ */
+import { OAuthError } from '../oauth/error.ts';
+import type { HttpRequest } from '../oauth/http.ts';
+
+/** So many at once, and so many a minute in the long run. */
+export interface Allowance {
+  readonly burst: number;
+  readonly perMinute: number;
+}
+
+export interface BudgetOptions<T> {
+  /** Of this process; a deployment of several has as many times as much. */
+  readonly total: Allowance;
+  /** Of each key. */
+  readonly perKey?: Allowance;
+  /**
+   * Whom a request is counted against; undefined: nobody, only the total. An address alone is a bad key: claude.ai and
+   * others send all their people's registrations from a few (RFC 6585 says nothing of how to count).
+   */
+  readonly keyOf?: (request: HttpRequest, subject: T) => string | undefined;
+  /** Keys remembered: 10,000 unless told. */
+  readonly maxKeys?: number;
+  /** Seconds since the epoch. */
+  readonly now: () => number;
+}
+
+/** Whole seconds to wait; 0: go ahead, it has been counted. */
+export type RequestBudget<T> = (request: HttpRequest, subject: T) => number;
+
+interface Bucket {
+  readonly left: number;
+  readonly at: number;
+}
+
+/** For registrations that are stored: at most 15,000 a day and process, each at most 4 KB, gone after 30 days unused. */
+export const storedRegistrationAllowance = {
+  total: { burst: 200, perMinute: 10 },
+  perKey: { burst: 20, perMinute: 1 },
+} as const satisfies { readonly total: Allowance; readonly perKey: Allowance };
+
+export function requestBudget<T>(options: BudgetOptions<T>): RequestBudget<T> {
+  const { total, perKey, keyOf, maxKeys = 10_000, now } = options;
+  for (const { burst, perMinute } of [total, ...(perKey ? [perKey] : [])]) {
+    if (!(burst >= 1 && perMinute > 0)) throw new TypeError('A budget needs a burst of at least 1 and some a minute.');
+  }
+  let ofAll: Bucket = { left: total.burst, at: now() };
+  // Insertion order is age of use: the key that was quiet longest leaves first, and its bucket is the fullest.
+  const byKey = new Map<string, Bucket>();
+
+  return (request, subject) => {
+    const time = now();
+    ofAll = filled(ofAll, total, time);
+    const key = perKey && keyOf?.(request, subject);
+    const known = key === undefined ? undefined : byKey.get(key);
+    const own = perKey && key !== undefined ? filled(known ?? full(perKey, time), perKey, time) : undefined;
+    if (known && own && key !== undefined) byKey.set(key, own);
+    // Both are asked before either is charged: whoever has used up their own takes nothing from the others.
+    const wait = Math.max(waitFor(ofAll, total), own && perKey ? waitFor(own, perKey) : 0);
+    if (wait > 0) return wait;
+    ofAll = charged(ofAll);
+    if (own && key !== undefined) {
+      byKey.delete(key);
+      if (byKey.size >= maxKeys) byKey.delete(byKey.keys().next().value as string);
+      byKey.set(key, charged(own));
+    }
+    return 0;
+  };
+}
+
+function full({ burst }: Allowance, at: number): Bucket {
+  return { left: burst, at };
+}
+
+function charged({ left, at }: Bucket): Bucket {
+  return { left: left - 1, at };
+}
+
+/** A clock that goes backwards fills nothing and takes nothing away. */
+function filled({ left, at }: Bucket, { burst, perMinute }: Allowance, now: number): Bucket {
+  return { left: Math.min(burst, left + (Math.max(0, now - at) * perMinute) / 60), at: now };
+}
+
+function waitFor({ left }: Bucket, { perMinute }: Allowance): number {
+  return left >= 1 ? 0 : Math.max(1, Math.ceil(((1 - left) * 60) / perMinute));
+}
+
+/**
+ * 429 with Retry-After (RFC 6585 §4). The code is `temporarily_unavailable`, whose registered meaning is a temporary
+ * overload (RFC 6749 §4.1.2.1): the codes of RFC 7591 §3.2.2 all blame the metadata, and a client that believes them
+ * changes what was right or gives up.
+ */
+export function budgetSpent(reason: string, waitSeconds: number): OAuthError {
+  return new OAuthError('temporarily_unavailable', `Too many requests; try again in ${waitSeconds} s.`, {
+    status: 429,
+    headers: { 'retry-after': String(waitSeconds) },
+    reason,
+  });
+}

@@ -1,0 +1,234 @@
+/** `gatehouse keys`: looks at, rotates, prunes and revokes the keys that sign access tokens, beside running gateways. */
+import { resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import {
+  type KeyDescription,
+  KeySetSealedError,
+  keyring,
+  listKeys,
+  pruneKeys,
+  revokeKey,
+  rotateKeys,
+  type SigningAlgorithm,
+  signingAlgorithms,
+} from '@mcp-gatehouse/auth';
+import { openRecords } from '../assemble.ts';
+import { checkConfig, loadConfig } from '../config/load.ts';
+import type { Config } from '../config/schema.ts';
+import { readSecrets } from '../config/secrets.ts';
+import { localConfig } from '../local.ts';
+import { UsageError } from './serve.ts';
+
+export const keysHelp = `gatehouse keys – the keys that sign access tokens
+
+  gatehouse keys list --config gatehouse.yaml
+      Which keys there are, what each is for, and which secret seals it.
+
+  gatehouse keys rotate --config gatehouse.yaml
+      Publishes a new key now and signs with it in two and a half hours, when
+      every verifier knows it. The old one stays published for another 25.
+      Running gateways follow within a minute; none is restarted. Asked for
+      again while it is under way, it changes nothing.
+
+  gatehouse keys prune --config gatehouse.yaml
+      Takes out keys whose tokens have all expired. Gateways do so themselves.
+
+  gatehouse keys revoke KID --config gatehouse.yaml
+      A key became known: every token it signed ends within a minute. If it is
+      the key that signs, first: gatehouse keys rotate --now
+
+Options
+  --config FILE        the configuration of the gateways
+  --data DIR           or the data directory of gatehouse serve --local
+  --issuer URL         with --data: the gateway's URL   (http://localhost:8080)
+  --algorithm NAME     of the new key: ES256, RS256 or EdDSA (as the current one)
+  --now                sign with it in ten seconds; whoever caches the public
+                       keys outside the gateway refuses its tokens for a while
+  --json               print the outcome as one JSON line
+  --help               this text
+
+Exit codes: 0 done or nothing to do, 1 could not, 2 wrong usage.
+`;
+
+interface Plan {
+  readonly command: (typeof commands)[number];
+  readonly kid: string;
+  readonly config: Config;
+  readonly algorithm: SigningAlgorithm | undefined;
+  readonly atOnce: boolean;
+  readonly json: boolean;
+}
+
+/** What was done, for a program and for a person. */
+interface Outcome {
+  readonly value: object;
+  readonly text: string;
+  readonly failed?: boolean;
+}
+
+const commands = ['list', 'rotate', 'prune', 'revoke'] as const;
+
+/** Resolves to the exit code. */
+export async function keysCommand(args: readonly string[]): Promise<number> {
+  const plan = planFrom(args);
+  if (!plan) {
+    process.stdout.write(keysHelp);
+    return 0;
+  }
+  const { config, json } = plan;
+  // Of the secrets those of the keyring alone: a job that rotates keys need not know the identity provider's.
+  const secrets = readSecrets({
+    ...config,
+    resources: [],
+    clients: [],
+    identityProvider: { ...config.identityProvider, clientSecret: undefined },
+  });
+  const records = await openRecords(config.records);
+  try {
+    const now = Math.floor(Date.now() / 1000);
+    const options = { records, keyring: keyring(config.issuer, secrets.keyring), now };
+    const { value, text, failed = false } = await run(plan, options);
+    process.stdout.write(json ? `${JSON.stringify(value)}\n` : `${text}\n`);
+    return failed ? 1 : 0;
+  } catch (error) {
+    if (!(error instanceof KeySetSealedError)) throw error;
+    throw new Error(`${error.message}\nA key opens for one issuer only: is ${config.issuer} the right one?`);
+  } finally {
+    await records.close();
+  }
+}
+
+async function run(
+  { command, kid, algorithm, atOnce }: Plan,
+  options: Parameters<typeof pruneKeys>[0],
+): Promise<Outcome> {
+  switch (command) {
+    case 'list': {
+      const keys = await listKeys(options);
+      return { value: { keys }, text: keys.length === 0 ? 'No gateway has made a key yet.' : table(keys) };
+    }
+    case 'rotate': {
+      // Keys are kept by issuer: with a wrong one there would now be a set that no gateway reads.
+      if ((await listKeys(options)).length === 0) {
+        throw new Error(`No gateway has made a key yet at this issuer: is ${options.keyring.issuer} the right one?`);
+      }
+      const rotation = await rotateKeys({ ...options, atOnce, ...(algorithm && { algorithm }) });
+      if (rotation.outcome === 'full') {
+        return {
+          value: rotation,
+          text: 'So many keys are still in use that no other can be added: wait a day.',
+          failed: true,
+        };
+      }
+      const when = rotation.signsFrom <= options.now ? 'signs' : `signs from ${date(rotation.signsFrom)} on`;
+      const what = rotation.outcome === 'pending' ? 'A rotation is under way: the' : 'The new';
+      return { value: rotation, text: `${what} key ${rotation.kid} (${rotation.algorithm}) is published and ${when}.` };
+    }
+    case 'prune': {
+      const removed = await pruneKeys(options);
+      return {
+        value: { removed },
+        text: removed.length === 0 ? 'Every key is still needed.' : `Taken out: ${removed.join(', ')}`,
+      };
+    }
+    case 'revoke': {
+      const outcome = await revokeKey(options, kid);
+      const text = {
+        revoked: `The key ${kid} is revoked; gateways refuse its tokens within a minute.`,
+        only: `The key ${kid} is the one that signs, and there is no other yet: gatehouse keys rotate --now makes one.`,
+        unknown: `There is no key ${kid}.`,
+      }[outcome];
+      return { value: { outcome, kid }, text, failed: outcome !== 'revoked' };
+    }
+  }
+}
+
+function table(keys: readonly KeyDescription[]): string {
+  const rows = keys.map(({ kid, algorithm, state, createdAt, signsFrom, publishedUntil, sealedWith }) => [
+    kid,
+    algorithm,
+    state,
+    date(createdAt),
+    signsFrom === undefined
+      ? publishedUntil === undefined
+        ? ''
+        : `until ${date(publishedUntil)}`
+      : `signs from ${date(signsFrom)}`,
+    sealedWith ?? '',
+  ]);
+  const lines = [['KEY', 'ALGORITHM', 'STATE', 'MADE', 'PUBLISHED', 'SEALED WITH'], ...rows];
+  const widths = lines[0]?.map((_, column) => Math.max(...lines.map((line) => line[column]?.length ?? 0))) ?? [];
+  return lines
+    .map((line) =>
+      line
+        .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+        .join('  ')
+        .trimEnd(),
+    )
+    .join('\n');
+}
+
+function date(seconds: number): string {
+  return new Date(seconds * 1000).toISOString().replace('.000Z', 'Z');
+}
+
+function planFrom(args: readonly string[]): Plan | undefined {
+  const { values, positionals } = parse(args);
+  if (values.help) return undefined;
+  const [name, kid = '', ...rest] = positionals;
+  const command = commands.find((one) => one === name);
+  if (!command) throw new UsageError(`Say what to do with the keys: ${commands.join(', ')}.`);
+  if (rest.length > 0 || (kid !== '') !== (command === 'revoke')) {
+    throw new UsageError(
+      command === 'revoke' ? 'Say which key: gatehouse keys revoke KID.' : `keys ${command} takes no "${kid}".`,
+    );
+  }
+  if (command !== 'rotate') {
+    if (values.now) throw new UsageError('--now belongs to keys rotate.');
+    if (values.algorithm !== undefined) throw new UsageError('--algorithm belongs to keys rotate.');
+  }
+  const algorithm = signingAlgorithms.find((one) => one === values.algorithm);
+  if (values.algorithm !== undefined && !algorithm) {
+    throw new UsageError(`--algorithm takes ${signingAlgorithms.join(', ')}.`);
+  }
+  const config = configFrom(values);
+  if (config.records.type === 'memory') {
+    throw new UsageError('Records in memory are the running gateway’s own: there are no keys to reach from here.');
+  }
+  return { command, kid, config, algorithm, atOnce: values.now ?? false, json: values.json ?? false };
+}
+
+function configFrom({ config, data, issuer }: ReturnType<typeof parse>['values']): Config {
+  if (config !== undefined) {
+    if (data !== undefined || issuer !== undefined)
+      throw new UsageError('--config stands alone: the file says the rest.');
+    return loadConfig(config);
+  }
+  if (data === undefined)
+    throw new UsageError('Say whose keys: --config FILE, or --data DIR of gatehouse serve --local.');
+  return checkConfig('The command line', {
+    ...localConfig({ dataDir: resolve(data), issuer: issuer ?? 'http://localhost:8080', signInPort: 8081 }),
+    // Nothing is forwarded here; a configuration has at least one.
+    resources: [{ path: '/mcp', target: 'http://localhost/mcp' }],
+  });
+}
+
+function parse(args: readonly string[]) {
+  try {
+    return parseArgs({
+      args: [...args],
+      allowPositionals: true,
+      options: {
+        config: { type: 'string' },
+        data: { type: 'string' },
+        issuer: { type: 'string' },
+        algorithm: { type: 'string' },
+        now: { type: 'boolean' },
+        json: { type: 'boolean' },
+        help: { type: 'boolean', short: 'h' },
+      },
+    });
+  } catch (error) {
+    throw new UsageError((error as Error).message);
+  }
+}
