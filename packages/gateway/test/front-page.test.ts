@@ -34,7 +34,11 @@ describe('the page', () => {
 
   it('shows a demo user only where there is one', async () => {
     expect((await shown({ connections: '/connections', servers: [ankify] })).html).not.toMatch(/demo|password/i);
-    const local = await shown({ connections: '/connections', servers: [ankify], demo: { username: 'demo', password: 'Pass-1<b>' } });
+    const local = await shown({
+      connections: '/connections',
+      servers: [ankify],
+      demo: { username: 'demo', password: 'Pass-1<b>' },
+    });
     expect(local.html).toContain('<strong>demo</strong>');
     expect(local.html).toContain('Pass-1&#60;b&#62;');
   });
