@@ -7,11 +7,12 @@ import type { Signer } from '../signers/signer.ts';
 import type { AccessToken } from './access-token.ts';
 import { challenge, invalidToken } from './challenge.ts';
 import { type GrantAlive, grantStates } from './grant-states.ts';
-import { tokenVerifier } from './verifier.ts';
+import { type TokenVerifier, tokenVerifier } from './verifier.ts';
 
 export type { AccessToken } from './access-token.ts';
 export { insufficientScope } from './challenge.ts';
 export type { GrantAlive } from './grant-states.ts';
+export type { TokenVerifier } from './verifier.ts';
 
 /** `status` in the answer tells them apart: an `HttpReply` has one, an `AccessToken` has none. */
 export type Guard = (headers: {
@@ -19,10 +20,8 @@ export type Guard = (headers: {
   readonly [name: string]: unknown;
 }) => Promise<AccessToken | HttpReply>;
 
-export interface GuardOptions {
-  readonly issuer: string;
+interface GuardBasics {
   readonly resource: Resource;
-  readonly keys: Pick<Signer, 'verificationKey'>;
   /** One strong read of a grant's state; left out, a token lives until it expires. */
   readonly grantAlive?: GrantAlive;
   readonly now?: () => number;
@@ -35,11 +34,27 @@ export interface GuardOptions {
   }) => void;
 }
 
+/** Our own tokens, by issuer and keys; or a verifier in their place: `foreignTokens`, a static one, `firstOf` several. */
+export type GuardOptions = GuardBasics &
+  (
+    | { readonly issuer: string; readonly keys: Pick<Signer, 'verificationKey'>; readonly verify?: never }
+    | { readonly verify: TokenVerifier; readonly issuer?: never; readonly keys?: never }
+  );
+
 export function guard(options: GuardOptions): Guard {
-  const { issuer, resource, keys, skewSeconds = 5, onRefusal } = options;
+  const { resource, skewSeconds = 5, onRefusal } = options;
   const now = options.now ?? (() => Math.floor(Date.now() / 1000));
   const facts = { resourceMetadata: protectedResourceMetadataUrl(resource.uri), scope: defaultScopeOf(resource) };
-  const verify = tokenVerifier({ issuer, resource: resource.uri, keys, now, skewSeconds, cacheSize: 10_000 });
+  const verify =
+    options.verify ??
+    tokenVerifier({
+      issuer: options.issuer,
+      resource: resource.uri,
+      keys: options.keys,
+      now,
+      skewSeconds,
+      cacheSize: 10_000,
+    });
   const alive =
     options.grantAlive &&
     grantStates({ read: options.grantAlive, now, freshSeconds: 5, staleSeconds: 60, size: 100_000 });
@@ -56,6 +71,8 @@ export function guard(options: GuardOptions): Guard {
         throw new OAuthError('invalid_request', 'The Authorization header is malformed.', { reason: 'token.header' });
       }
       const accessToken = await verify(token);
+      // Whoever verified it: a token for another resource is none here (RS-07).
+      if (accessToken.audience !== resource.uri) throw invalidToken('token.audience');
       if (alive && accessToken.grantId !== undefined && !(await alive(accessToken.grantId))) {
         throw invalidToken('token.grant_ended');
       }

@@ -51,7 +51,7 @@ export interface Judgement {
 }
 
 /** A guard with one key and a clock; `judge` gives what became of an Authorization header. */
-export function startGuard(options: Partial<GuardOptions> = {}) {
+export function startGuard(options: Partial<Extract<GuardOptions, { issuer: string }>> = {}) {
   const clock = { seconds: start };
   const reads: string[] = [];
   const key = countedKey();
