@@ -71,7 +71,7 @@ export interface GatehouseOptions {
   readonly resources: readonly Resource[];
   readonly identityProvider: IdentityProvider;
   readonly records: Records<AuthRecords>;
-  /** The first makes new values, all are accepted: put a new one in front to change it. */
+  /** The first makes new values, all are accepted. How to change one: docs/guides/rotating-secrets.md. */
   readonly secrets: readonly KeyringSecret[];
   /** Of the first signing key, ES256 unless given (`gatehouse keys rotate` changes it later); or a signer, such as `kmsSigner`. */
   readonly signing?: SigningAlgorithm | Signer;

@@ -249,17 +249,24 @@ describe('time', () => {
 });
 
 describe('a code is used once', () => {
-  it('a second time ends what the first gave, at the guard within seconds', async () => {
+  it('a second time ends what the first gave: at once here, at another instance within seconds', async () => {
     const { redeem, client } = await withCode(harness);
     const tokens = parsed(await redeem()) as unknown as TokenAnswer;
     expect(await guarded(tokens.access_token)).toBe(200);
+    const elsewhere = secondInstance(harness).server.guard(resource);
+    const guardedElsewhere = async () => {
+      const judged = await elsewhere({ authorization: `Bearer ${tokens.access_token}` });
+      return isReply(judged) ? judged.status : 200;
+    };
+    expect(await guardedElsewhere()).toBe(200);
     const replay = await redeem();
     expect(refusal(harness, replay)).toEqual(invalidGrant('grant.code_replayed'));
     expect(harness.events.map(({ event }) => event)).toContain('grant.replayed');
-    harness.clock.seconds += 4;
-    expect(await guarded(tokens.access_token)).toBe(200);
-    harness.clock.seconds += 1;
     expect(await guarded(tokens.access_token)).toBe(401);
+    harness.clock.seconds += 4;
+    expect(await guardedElsewhere()).toBe(200);
+    harness.clock.seconds += 1;
+    expect(await guardedElsewhere()).toBe(401);
     const refresh = form('/token', {
       grant_type: 'refresh_token',
       client_id: client.client_id,

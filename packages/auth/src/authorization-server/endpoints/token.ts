@@ -72,7 +72,7 @@ export function token(parts: Parts): Endpoint {
   /** A renewal that fails takes nobody's tokens away: the next use renews as well. */
   async function markUsed(client: Client): Promise<void> {
     try {
-      await registry?.used?.(client.id);
+      await registry.used?.(client.id);
     } catch (error) {
       log({ event: 'client.renewal_failed', client: logName(client.id), cause: describeCause(error) });
     }
@@ -80,13 +80,13 @@ export function token(parts: Parts): Endpoint {
 }
 
 function supportedGrantTypes(parts: Parts): ReadonlyMap<string, GrantType> {
-  const { issuer, resources, machineClients = false, assertionIssuers = [], singleUse } = parts;
+  const { issuer, resources, machineClients, assertionIssuers, singleUse } = parts;
   const grantTypes = new Map<string, GrantType>([
     ['authorization_code', authorizationCodeGrant(parts)],
     ['refresh_token', refreshTokenGrant(parts)],
   ]);
   if (machineClients) grantTypes.set('client_credentials', clientCredentialsGrant({ resources }));
-  if (assertionIssuers.length > 0 && singleUse) {
+  if (assertionIssuers.length > 0) {
     grantTypes.set(jwtBearerGrantType, jwtBearerGrant({ issuer, resources, assertionIssuers, singleUse }));
   }
   return grantTypes;

@@ -22,7 +22,7 @@ import type { GrantTypeResult } from './grant-type.ts';
 const tries = 16;
 
 export function credentialGrant(parts: Parts, kind: Presented['kind']) {
-  const { records, keyring, lifetimes, log } = parts;
+  const { records, keyring, lifetimes, grantEnded, log } = parts;
   const known = new Set(parts.resources.flatMap(({ scopes }) => Object.keys(scopes)));
 
   return async (
@@ -72,6 +72,7 @@ export function credentialGrant(parts: Parts, kind: Presented['kind']) {
     if (!decision) throw invalidGrant('grant.unknown');
     if (decision.outcome === 'refuse') throw refusal(decision.reason);
     if (decision.outcome === 'revoke') {
+      grantEnded(grantId); // the guards of this process need not find out
       const reason = `grant.${decision.next.endReason}`;
       log({ event: 'grant.replayed', grant: grantId, client: logName(client.id), reason });
       throw invalidGrant(reason);
