@@ -22,6 +22,7 @@ import { lifetimeFaults, resourceFaults } from './option-faults.ts';
 import { grantStates } from './resource-server/grant-states.ts';
 import { type Guard, guard } from './resource-server/guard.ts';
 import { resourceMetadataReplies } from './resource-server/metadata.ts';
+import { type RoleRules, roleRuleFaults } from './resource-server/require.ts';
 import { type KeyringSecret, keyring, secretFaults } from './sealing/keyring.ts';
 import { localSigner } from './signers/local.ts';
 import type { Signer } from './signers/signer.ts';
@@ -38,6 +39,8 @@ export {
   type Identity,
   type IdentityProvider,
   IdentityProviderError,
+  type RenewedSession,
+  type SignIn,
   type SignInBinding,
 } from './identity-providers/identity-provider.ts';
 export { type OidcOptions, oidc } from './identity-providers/oidc.ts';
@@ -48,6 +51,7 @@ export { publicUrlFaults } from './oauth/public-url.ts';
 export type { Resource } from './oauth/resource.ts';
 export type { AccessToken } from './resource-server/access-token.ts';
 export { type Guard, isReply } from './resource-server/guard.ts';
+export type { RoleRules } from './resource-server/require.ts';
 export { type KeyringSecret, keyring } from './sealing/keyring.ts';
 export { KeySetSealedError } from './signers/key-set.ts';
 export type { EncryptionContext, KmsClient, KmsSigningAlgorithm, KmsSignRequest } from './signers/kms-client.ts';
@@ -85,6 +89,8 @@ export interface GatehouseOptions {
   readonly metadataDocuments?: Omit<MetadataDocumentOptions, 'log' | 'now' | 'privateUseSchemes'>;
   /** Identity providers whose ID-JAG is accepted (enterprise-managed authorization). */
   readonly assertionIssuers?: readonly AssertionIssuer[];
+  /** Roles and permissions of people, from the provider's groups or by name; tokens carry them. */
+  readonly roles?: RoleRules;
   readonly lifetimes?: Partial<Lifetimes>;
   readonly log?: Log;
   /** Whole seconds since the epoch; the clock hook of the tests. */
@@ -112,6 +118,7 @@ export function gatehouse(options: GatehouseOptions): Gatehouse {
     ...secretFaults(options.secrets),
     ...clientFaults(options),
     ...assertionIssuerFaults(options.assertionIssuers ?? []),
+    ...(options.roles ? roleRuleFaults(options.roles).map((fault) => `roles.${fault}`) : []),
   ];
   if (faults.length > 0) throw new TypeError(`Gatehouse cannot start:\n- ${faults.join('\n- ')}`);
 
@@ -141,6 +148,7 @@ export function gatehouse(options: GatehouseOptions): Gatehouse {
     assertionIssuers: options.assertionIssuers ?? [],
     grantEnded: states.ended,
     browserCookie: browserCookie(issuer, lifetimes.consentSeconds + lifetimes.signInSeconds),
+    ...(options.roles && { roles: options.roles }),
     privateUseSchemes: options.privateUseSchemes ?? knownPrivateUseSchemes,
     lifetimes,
     log,

@@ -22,6 +22,9 @@ export const secret = { id: 'k1', secret: 'an operator secret of thirty-two byte
 /** Signs in whom `identity` names; `fail` makes the next sign-in fail. */
 export interface FakeIdentityProvider extends IdentityProvider {
   identity: Identity;
+  groups: readonly string[];
+  /** What `finish` gives as the session; undefined: the provider cannot be asked again. */
+  session: string | undefined;
   fail: IdentityProviderError | undefined;
   readonly started: Array<{ state: string; nonce: string; codeVerifier: string; redirectUri: string }>;
 }
@@ -30,6 +33,8 @@ export function fakeIdentityProvider(): FakeIdentityProvider {
   const provider: FakeIdentityProvider = {
     name: 'Example Login',
     identity: { issuer: 'https://idp.example', subject: 'person-1' },
+    groups: [],
+    session: undefined,
     fail: undefined,
     started: [],
     async start(binding, redirectUri) {
@@ -43,7 +48,8 @@ export function fakeIdentityProvider(): FakeIdentityProvider {
       if (!provider.started.some(({ nonce, state }) => nonce === binding.nonce && state === binding.state)) {
         throw new IdentityProviderError('idp.invalid.nonce', { transient: false });
       }
-      return provider.identity;
+      const { identity, groups, session } = provider;
+      return { identity, groups, ...(session !== undefined && { session }) };
     },
   };
   return provider;

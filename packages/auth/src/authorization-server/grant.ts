@@ -17,6 +17,8 @@ export interface Grant {
   readonly subject: string;
   /** Who the identity provider says it is: never an e-mail address. */
   readonly identity: { readonly issuer: string; readonly subject: string };
+  /** Those of the provider's groups that the operator's rules speak of, as the provider last said. */
+  readonly groups?: readonly string[];
   readonly scope: readonly string[];
   readonly resource: string;
   readonly redirectUri: string;

@@ -3,6 +3,7 @@ import type { Records } from '@mcp-gatehouse/records';
 import type { IdentityProvider } from '../identity-providers/identity-provider.ts';
 import type { EndpointPaths } from '../oauth/metadata.ts';
 import type { Resource } from '../oauth/resource.ts';
+import type { RoleRules } from '../resource-server/require.ts';
 import type { Keyring } from '../sealing/keyring.ts';
 import type { Signer } from '../signers/signer.ts';
 import type { BrowserCookie } from './browser.ts';
@@ -78,6 +79,8 @@ export interface Parts {
   readonly introspectors: boolean;
   /** Told of an ended grant, so that the guards of this process see it at once. */
   readonly grantEnded: (grantId: string) => void;
+  /** Who may do what; left out: tokens say nothing of roles. */
+  readonly roles?: RoleRules;
   readonly browserCookie: BrowserCookie;
   readonly privateUseSchemes: readonly string[];
   readonly lifetimes: Lifetimes;

@@ -13,6 +13,9 @@ export interface Authorization {
   readonly clientId: string;
   readonly resource: string;
   readonly scope: readonly string[];
+  /** What the user is and may do; left out where nobody says. */
+  readonly roles?: readonly string[];
+  readonly permissions?: readonly string[];
   /** Further claims; none of them can take the place of one that we set. */
   readonly claims?: Readonly<Record<string, unknown>>;
 }
@@ -31,7 +34,7 @@ export async function issueAccessToken(
   authorization: Authorization,
   now: number,
 ): Promise<string> {
-  const { grantId, subject, identity, clientId, resource, scope, claims } = authorization;
+  const { grantId, subject, identity, clientId, resource, scope, roles, permissions, claims } = authorization;
   // RFC 9068 §2.2; `sub_id` is RFC 9493 §3.2.3 and `grant_id` our own.
   return signer.sign('at+jwt', {
     ...withoutReserved(claims),
@@ -44,6 +47,9 @@ export async function issueAccessToken(
     exp: now + accessTokenSeconds,
     jti: randomBytes(12).toString('base64url'),
     ...(grantId !== undefined && { grant_id: grantId }),
+    // RFC 9068 §2.2.3.1; `permissions` as Auth0 writes them, which resource servers know.
+    ...(roles && { roles }),
+    ...(permissions && { permissions }),
     ...(identity && { sub_id: { format: 'iss_sub', iss: identity.issuer, sub: identity.subject } }),
   });
 }

@@ -39,11 +39,36 @@ export class IdentityProviderError extends Error {
   }
 }
 
+/** What the identity provider says of somebody who signed in. */
+export interface SignIn {
+  readonly identity: Identity;
+  /** The provider's own groups of the person; empty where it says nothing. */
+  readonly groups: readonly string[];
+  /**
+   * What it takes to ask the provider about the person again, its refresh token among it: text that only its maker
+   * reads, to be sealed before it is stored. Left out: it cannot be asked.
+   */
+  readonly session?: string;
+}
+
+/** What the provider says of the person now; the session in the place of the one that was used. */
+export interface RenewedSession {
+  readonly groups: readonly string[];
+  readonly session: string;
+}
+
 export interface IdentityProvider {
   /** What a person calls it; stands on the consent page. */
   readonly name: string;
   /** The address to send the browser to. */
   start(binding: SignInBinding, redirectUri: string): Promise<string>;
-  /** The identity behind the answer in `query`; throws `IdentityProviderError`. */
-  finish(query: URLSearchParams, binding: SignInBinding, redirectUri: string): Promise<Identity>;
+  /** Who is behind the answer in `query`; throws `IdentityProviderError`. */
+  finish(query: URLSearchParams, binding: SignInBinding, redirectUri: string): Promise<SignIn>;
+  /**
+   * Whether the person of this session is still who they were; at most once at a time for one session, because a
+   * provider may rotate what is in it. Throws `IdentityProviderError`: `transient` where nobody knows, else a definite no.
+   */
+  renew?(session: string, identity: Identity): Promise<RenewedSession>;
+  /** Ends the session at the provider; ended twice is ended. Throws `IdentityProviderError`. */
+  end?(session: string): Promise<void>;
 }

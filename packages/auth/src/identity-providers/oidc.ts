@@ -100,7 +100,7 @@ export function oidc(options: OidcOptions): IdentityProvider {
         if (claims === undefined || claims.sub === '') {
           throw new IdentityProviderError('idp.no_subject', { transient: false });
         }
-        return { issuer: claims.iss, subject: claims.sub };
+        return { identity: { issuer: claims.iss, subject: claims.sub }, groups: [] };
       } catch (error) {
         return fail(error);
       }

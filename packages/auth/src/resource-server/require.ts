@@ -55,29 +55,57 @@ export function includedScope(scope: readonly string[], hierarchy: ScopeHierarch
 /** The operator's words for who may do what. */
 export interface RoleRules {
   /** Group at the identity provider, to the roles its members have. */
-  readonly groups: Readonly<Record<string, readonly string[]>>;
+  readonly groups?: Readonly<Record<string, readonly string[]>>;
+  /** User (the `sub` of our tokens), to the roles they have beside those of their groups. */
+  readonly users?: Readonly<Record<string, readonly string[]>>;
+  /** Roles of everybody who signed in. */
+  readonly everyone?: readonly string[];
   /** Role, to the permissions that come with it. */
   readonly roles: Readonly<Record<string, readonly string[]>>;
 }
 
+/** Whom the rules are asked about. */
+export interface Member {
+  readonly subject?: string;
+  readonly groups: readonly string[];
+}
+
 /** Groups to roles to permissions, in the order of the rules; a group nobody wrote a rule for counts for nothing. */
 export function rolesFrom(
-  groups: readonly string[],
-  rules: RoleRules,
+  { subject, groups }: Member,
+  { groups: ofGroups = {}, users = {}, everyone = [], roles: permissionsOf }: RoleRules,
 ): { readonly roles: readonly string[]; readonly permissions: readonly string[] } {
   const member = new Set(groups);
-  const roles = new Set(Object.keys(rules.groups).flatMap((group) => (member.has(group) ? rules.groups[group] : [])));
-  const granted = [...roles].filter((role) => role !== undefined);
-  return { roles: granted, permissions: [...new Set(granted.flatMap((role) => own(rules.roles, role) ?? []))] };
+  const roles = new Set([
+    ...everyone,
+    ...Object.entries(ofGroups).flatMap(([group, given]) => (member.has(group) ? given : [])),
+    ...(subject === undefined ? [] : (own(users, subject) ?? [])),
+  ]);
+  return {
+    roles: [...roles],
+    permissions: [...new Set([...roles].flatMap((role) => own(permissionsOf, role) ?? []))],
+  };
+}
+
+/** Of somebody's groups those the rules speak of: what is worth keeping, in bounded size. */
+export function countedGroups(groups: readonly string[], rules: RoleRules | undefined): readonly string[] {
+  const counted = rules?.groups ?? {};
+  return [...new Set(groups)].filter((group) => Object.hasOwn(counted, group));
 }
 
 /** What is wrong with the rules, each as a sentence after the path it stands at; empty: nothing. */
 export function roleRuleFaults(rules: RoleRules): readonly string[] {
-  const used = new Set(Object.values(rules.groups).flat());
+  const used: ReadonlyArray<readonly [string, Iterable<string>]> = [
+    ['groups', new Set(Object.values(rules.groups ?? {}).flat())],
+    ['users', new Set(Object.values(rules.users ?? {}).flat())],
+    ['everyone', new Set(rules.everyone ?? [])],
+  ];
   // A misspelt role would be a role without permissions, and nobody would know why.
-  return [...used]
-    .filter((role) => own(rules.roles, role) === undefined)
-    .map((role) => `groups: the role "${role}" is not in roles`);
+  return used.flatMap(([where, roles]) =>
+    [...roles]
+      .filter((role) => own(rules.roles, role) === undefined)
+      .map((role) => `${where}: the role "${role}" is not in roles`),
+  );
 }
 
 function missing(needed: OneOrMore | undefined, held: readonly string[] | undefined): readonly string[] {

@@ -94,8 +94,14 @@ async function verify(token: string, { issuer, resource, keys, now, skewSeconds 
     ...(typeof grantId === 'string' && { grantId }),
     ...(typeof identity?.iss === 'string' &&
       typeof identity.sub === 'string' && { identity: { issuer: identity.iss, subject: identity.sub } }),
+    ...(isNames(claims.roles) && { roles: claims.roles }),
+    ...(isNames(claims.permissions) && { permissions: claims.permissions }),
   };
   return { accessToken, keyId: header.kid };
+}
+
+function isNames(value: unknown): value is readonly string[] {
+  return Array.isArray(value) && value.every((one) => typeof one === 'string');
 }
 
 function decode(part: string): Record<string, unknown> {

@@ -58,7 +58,10 @@ it('a sign-in at a pool on this computer: token and keys come from where they sh
   pool.behaviour.token = async () => json({ access_token: 'x', token_type: 'Bearer', id_token: token });
   const local = cognito({ ...options, clientId: client.id, domain: pool.issuer, issuerOrigin: pool.issuer });
   const answer = new URLSearchParams({ code: 'c', state: bound.state });
-  expect(await local.finish(answer, bound, callbackUrl)).toEqual({ issuer, subject: 'person-1' });
+  expect(await local.finish(answer, bound, callbackUrl)).toEqual({
+    identity: { issuer, subject: 'person-1' },
+    groups: [],
+  });
   expect(pool.behaviour.requests.map(({ path }) => path)).toEqual([
     '/oauth2/token',
     `/${options.userPoolId}/.well-known/jwks.json`,

@@ -38,7 +38,7 @@ function answerWith(claims: Readonly<Record<string, unknown>> = {}, key?: Parame
 
 it('a provider that does as it should is believed', async () => {
   const bound = answerWith();
-  expect(await finish({}, bound)).toEqual({ issuer: provider.issuer, subject: 'person-1' });
+  expect(await finish({}, bound)).toEqual({ identity: { issuer: provider.issuer, subject: 'person-1' }, groups: [] });
   const { path, authorization, body } = provider.behaviour.requests.find(({ path }) => path === '/token') ?? {};
   expect(path).toBe('/token');
   expect(authorization).toMatch(/^Basic /);
@@ -57,7 +57,7 @@ it.each([
   const bound = answerWith({}, key);
   const { issuer } = provider;
   const endpoints = { authorization: `${issuer}/authorize`, token: `${issuer}/token`, jwks: `${issuer}/jwks` };
-  expect(await finish({ endpoints }, bound)).toHaveProperty('subject');
+  expect(await finish({ endpoints }, bound)).toHaveProperty('identity.subject');
   expect(provider.behaviour.requests.map(({ path }) => path)).toEqual(['/token', '/jwks']);
 });
 

@@ -84,8 +84,8 @@ describe('the way back', () => {
     const bound = binding();
     const query = await returned(bound, 'somebody@example');
     expect(await ours.finish(query, bound, callbackUrl)).toEqual({
-      issuer: provider.issuer,
-      subject: 'somebody@example',
+      identity: { issuer: provider.issuer, subject: 'somebody@example' },
+      groups: [],
     });
   });
 
@@ -101,7 +101,7 @@ describe('the way back', () => {
     const query = await returned(bound);
     const wrong = ours.finish(query, { ...bound, state: binding().state }, callbackUrl);
     expect(await failure(wrong)).toMatchObject({ reason: 'idp.invalid.oauth_invalid_response', transient: false });
-    expect(await ours.finish(query, bound, callbackUrl)).toHaveProperty('subject');
+    expect(await ours.finish(query, bound, callbackUrl)).toHaveProperty('identity.subject');
   });
 
   it('with the iss of another provider (mix-up): no, before the code is spent', async () => {
@@ -113,7 +113,7 @@ describe('the way back', () => {
     const without = new URLSearchParams(query);
     without.delete('iss');
     expect(await failure(ours.finish(without, bound, callbackUrl))).toMatchObject({ transient: false });
-    expect(await ours.finish(query, bound, callbackUrl)).toHaveProperty('subject');
+    expect(await ours.finish(query, bound, callbackUrl)).toHaveProperty('identity.subject');
   });
 
   it('with another verifier: no', async () => {

@@ -150,11 +150,11 @@ describe('properties', () => {
     const rules = fc.record({ groups: hierarchies, roles: hierarchies });
     fc.assert(
       fc.property(scopes, scope, rules, (groups, group, table) => {
-        const few = rolesFrom(groups, table);
-        const many = rolesFrom([...groups, group], table);
+        const few = rolesFrom({ groups }, table);
+        const many = rolesFrom({ groups: [...groups, group] }, table);
         for (const role of few.roles) expect(many.roles).toContain(role);
         for (const permission of few.permissions) expect(many.permissions).toContain(permission);
-        expect(rolesFrom([...groups, 'a group nobody knows'], table)).toEqual(few);
+        expect(rolesFrom({ groups: [...groups, 'a group nobody knows'] }, table)).toEqual(few);
       }),
     );
   });
@@ -175,7 +175,7 @@ describe('roles from groups', () => {
     ],
     [['strangers', 'Admins', 'constructor', '__proto__', ''], [], []],
   ])('%o', (groups, roles, permissions) => {
-    expect(rolesFrom(groups, rules)).toEqual({ roles, permissions });
+    expect(rolesFrom({ groups }, rules)).toEqual({ roles, permissions });
   });
 
   it('a role without an entry is a fault, and says which', () => {

@@ -1,9 +1,10 @@
 /** The way back from the identity provider: binds the identity to the request it was asked for, once (PX-05, N40–N42). */
 
-import { type Identity, IdentityProviderError, subjectOf } from '../../identity-providers/identity-provider.ts';
+import { IdentityProviderError, type SignIn, subjectOf } from '../../identity-providers/identity-provider.ts';
 import { describeCause, OAuthError, unavailable } from '../../oauth/error.ts';
 import type { Endpoint, HttpReply, HttpRequest } from '../../oauth/http.ts';
 import { type Parameters, queryParameters } from '../../oauth/parameters.ts';
+import { countedGroups } from '../../resource-server/require.ts';
 import { codeResponse, errorResponse, signInFailedResponse } from '../authorization-response.ts';
 import { authorizationCode, digest, newGrantId } from '../credential.ts';
 import type { Parts } from '../parts.ts';
@@ -14,7 +15,7 @@ import { signInBinding, stateContext } from '../sign-in-binding.ts';
 type OtherSignIn = (request: HttpRequest, parameters: Parameters) => Promise<HttpReply | undefined>;
 
 export function callback(parts: Parts, otherSignIn?: OtherSignIn): Endpoint {
-  const { issuer, callbackUrl, records, keyring, identityProvider, browserCookie, lifetimes, log, now } = parts;
+  const { issuer, callbackUrl, records, keyring, identityProvider, browserCookie, roles, lifetimes, log, now } = parts;
   return async (request) => {
     const parameters = queryParameters(request);
     const other = await otherSignIn?.(request, parameters);
@@ -42,8 +43,8 @@ export function callback(parts: Parts, otherSignIn?: OtherSignIn): Endpoint {
     const client = asked.clientDigest.slice(0, 8);
     const target = { redirectUri: asked.redirectUri, state: clientState };
     try {
-      const identity = await identityProvider.finish(new URLSearchParams([...parameters]), binding, callbackUrl);
-      return codeResponse(issuer, target, await grantCode(asked, identity, client));
+      const signIn = await identityProvider.finish(new URLSearchParams([...parameters]), binding, callbackUrl);
+      return codeResponse(issuer, target, await grantCode(asked, signIn, client));
     } catch (error) {
       // The state is spent: whatever went wrong, the client must learn that there is nothing to wait for.
       if (!(error instanceof IdentityProviderError)) {
@@ -56,7 +57,7 @@ export function callback(parts: Parts, otherSignIn?: OtherSignIn): Endpoint {
     }
   };
 
-  async function grantCode(asked: AuthorizationRequest, identity: Identity, client: string): Promise<string> {
+  async function grantCode(asked: AuthorizationRequest, { identity, groups }: SignIn, client: string): Promise<string> {
     const grantId = newGrantId();
     const createdAt = now();
     const codeExpiresAt = createdAt + lifetimes.codeSeconds;
@@ -69,6 +70,7 @@ export function callback(parts: Parts, otherSignIn?: OtherSignIn): Endpoint {
         ...(clientName !== undefined && { clientName }),
         subject: subjectOf(identity),
         identity: { issuer: identity.issuer, subject: identity.subject },
+        ...(groups.length > 0 && { groups: countedGroups(groups, roles) }),
         scope,
         resource,
         redirectUri,

@@ -139,7 +139,7 @@ export function connections(options: ConnectionsOptions): ConnectionsEndpoints {
     const { binding, browser } = finished;
     let identity: Identity;
     try {
-      identity = await identityProvider.finish(new URLSearchParams([...parameters]), binding, callbackUrl);
+      ({ identity } = await identityProvider.finish(new URLSearchParams([...parameters]), binding, callbackUrl));
     } catch (error) {
       if (!(error instanceof IdentityProviderError)) throw error;
       return signInFailed(error);

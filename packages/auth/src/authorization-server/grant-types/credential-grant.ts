@@ -3,6 +3,7 @@ import { ContentionError, update } from '@mcp-gatehouse/records';
 import { OAuthError, unavailable } from '../../oauth/error.ts';
 import type { Parameters } from '../../oauth/parameters.ts';
 import { parseScope } from '../../oauth/scope.ts';
+import { rolesFrom } from '../../resource-server/require.ts';
 import type { Client } from '../clients/client.ts';
 import { digest, logName, readCredential, refreshToken } from '../credential.ts';
 import {
@@ -22,7 +23,7 @@ import type { GrantTypeResult } from './grant-type.ts';
 const tries = 16;
 
 export function credentialGrant(parts: Parts, kind: Presented['kind']) {
-  const { records, keyring, lifetimes, grantEnded, log } = parts;
+  const { records, keyring, lifetimes, roles, grantEnded, log } = parts;
   const known = new Set(parts.resources.flatMap(({ scopes }) => Object.keys(scopes)));
 
   return async (
@@ -86,6 +87,13 @@ export function credentialGrant(parts: Parts, kind: Presented['kind']) {
     return Math.min(now + lifetimes.refreshIdleSeconds, grant.createdAt + lifetimes.grantSeconds);
   }
 
+  /** Roles are looked up at every issue: a rule that the operator changed counts from the next refresh. */
+  function authorizationOf({ next, scope }: Issuing, grantId: string, client: Client): Authorization {
+    const { subject, identity, groups = [], resource } = next;
+    const standing = roles && rolesFrom({ subject, groups }, roles);
+    return { grantId, subject, identity, clientId: client.id, resource, scope, ...standing };
+  }
+
   function issued(decision: Issuing, grantId: string, client: Client, refreshable: boolean): GrantTypeResult {
     return {
       authorization: authorizationOf(decision, grantId, client),
@@ -97,11 +105,6 @@ export function credentialGrant(parts: Parts, kind: Presented['kind']) {
 }
 
 type Issuing = Extract<GrantDecision, { outcome: 'issue' }>;
-
-function authorizationOf({ next, scope }: Issuing, grantId: string, client: Client): Authorization {
-  const { subject, identity, resource } = next;
-  return { grantId, subject, identity, clientId: client.id, resource, scope };
-}
 
 function refusal(reason: GrantRefusal): OAuthError {
   if (reason === 'grant.other_resource') {

@@ -167,7 +167,7 @@ function rolesAndPermissions(
   if (permissionsFrom === 'permissions') return { permissions: texts(claims.permissions) };
   if (permissionsFrom === undefined) return {};
   const groups = texts(claims['cognito:groups']);
-  return roleRules ? rolesFrom(groups, roleRules) : { roles: groups };
+  return roleRules ? rolesFrom({ groups }, roleRules) : { roles: groups };
 }
 
 function texts(value: unknown): readonly string[] {
