@@ -38,6 +38,7 @@ export const architecture: readonly Room[] = [
     folder: `${auth}/authorization-server`,
     rooms: [
       `${auth}/net`,
+      `${auth}/audit`,
       `${auth}/resource-server`,
       `${auth}/oauth`,
       `${auth}/sealing`,
@@ -47,6 +48,7 @@ export const architecture: readonly Room[] = [
     packages: ['@mcp-gatehouse/records', 'jose'],
   },
   { folder: `${auth}/net`, rooms: [], packages: [] },
+  { folder: `${auth}/audit`, rooms: [], packages: ['@mcp-gatehouse/records'] },
   { folder: `${auth}/adapters`, rooms: [`${auth}/oauth`], packages: [] },
   { folder: auth, rooms: [auth], packages: ['@mcp-gatehouse/records'] },
   {

@@ -3,11 +3,16 @@
  * framework; whoever mounts it brings records, secrets and an identity provider.
  */
 import type { Records } from '@mcp-gatehouse/records';
+import type { AuditSink } from './audit/audit-event.ts';
+import type { Counters } from './audit/counters.ts';
+import { auditTrail } from './audit/trail.ts';
 import { authorizationServer } from './authorization-server/authorization-server.ts';
 import { browserCookie } from './authorization-server/browser.ts';
 import { clientFaults, type KnownClient, knownClients } from './authorization-server/clients/known-clients.ts';
 import type { MetadataDocumentOptions } from './authorization-server/clients/metadata-document.ts';
-import { type AssertionIssuer, assertionIssuerFaults } from './authorization-server/grant-types/jwt-bearer.ts';
+import { type Budgets, budgetFaults } from './authorization-server/endpoint-budgets.ts';
+import { assertionIssuerFaults, type TrustedAssertionIssuer } from './authorization-server/grant-types/jwt-bearer.ts';
+import { identitySessions } from './authorization-server/identity-session.ts';
 import { defaultLifetimes, type Lifetimes, type Log, type Parts } from './authorization-server/parts.ts';
 import type { AuthRecords } from './authorization-server/records.ts';
 import { singleUse } from './authorization-server/single-use.ts';
@@ -31,10 +36,13 @@ export { fetchHandler } from './adapters/fetch.ts';
 export { type NodeHandler, nodeHandler, repeatedHeader, requestTarget, sendReply } from './adapters/node.ts';
 export type { KnownClient } from './authorization-server/clients/known-clients.ts';
 export type { MetadataDocumentOptions } from './authorization-server/clients/metadata-document.ts';
-export type { AssertionIssuer } from './authorization-server/grant-types/jwt-bearer.ts';
+export { type Budgets, budgetedEndpoints, defaultBudgets } from './authorization-server/endpoint-budgets.ts';
+export type { AssertionIssuer, TrustedAssertionIssuer } from './authorization-server/grant-types/jwt-bearer.ts';
 export { defaultLifetimes, type Lifetimes, type Log, type LogEvent } from './authorization-server/parts.ts';
 export { type AuthRecords, authKinds } from './authorization-server/records.ts';
 export { type CognitoOptions, cognito } from './identity-providers/cognito.ts';
+export { type GithubOptions, github } from './identity-providers/github.ts';
+export type { ClaimPath } from './identity-providers/groups.ts';
 export {
   type Identity,
   type IdentityProvider,
@@ -44,6 +52,19 @@ export {
   type SignInBinding,
 } from './identity-providers/identity-provider.ts';
 export { type OidcOptions, oidc } from './identity-providers/oidc.ts';
+export {
+  type Auth0Options,
+  auth0,
+  type EntraOptions,
+  entra,
+  type GoogleOptions,
+  google,
+  type KeycloakOptions,
+  keycloak,
+  type OktaOptions,
+  okta,
+  type PresetOptions,
+} from './identity-providers/presets.ts';
 export { type HttpHandler, type HttpReply, type HttpRequest, maxBodyBytes } from './oauth/http.ts';
 export { type SigningAlgorithm, signingAlgorithms } from './oauth/jws.ts';
 export { endpointPaths, protectedResourceMetadataUrl } from './oauth/metadata.ts';
@@ -88,11 +109,15 @@ export interface GatehouseOptions {
   /** Clients whose id is the address of their metadata document (CIMD); off unless given. */
   readonly metadataDocuments?: Omit<MetadataDocumentOptions, 'log' | 'now' | 'privateUseSchemes'>;
   /** Identity providers whose ID-JAG is accepted (enterprise-managed authorization). */
-  readonly assertionIssuers?: readonly AssertionIssuer[];
+  readonly assertionIssuers?: readonly TrustedAssertionIssuer[];
   /** Roles and permissions of people, from the provider's groups or by name; tokens carry them. */
   readonly roles?: RoleRules;
+  /** How much of what anybody may ask for is answered, beside `defaultBudgets`; false: without a limit. */
+  readonly budgets?: Budgets;
   readonly lifetimes?: Partial<Lifetimes>;
   readonly log?: Log;
+  /** Where security-relevant events go besides: docs/events.md says which they are. */
+  readonly audit?: readonly AuditSink[];
   /** Whole seconds since the epoch; the clock hook of the tests. */
   readonly now?: () => number;
 }
@@ -105,34 +130,43 @@ export interface Gatehouse extends HttpHandler {
   guard(resource: string): Guard;
   /** Where the identity provider sends people back to: register it there. */
   readonly callbackUrl: string;
+  /** What happened how often since the start: for dashboards. */
+  counters(): Counters;
+  /** Resolves once every audit sink has what was said so far: for a runtime that is frozen between requests. */
+  flush(): Promise<void>;
+  /** Gives the audit sinks a few seconds for what waits. The records are their owner's to close. */
+  close(): Promise<void>;
 }
 
 /** Throws one `TypeError` that lists everything wrong with the options. */
 export function gatehouse(options: GatehouseOptions): Gatehouse {
   const { issuer, resources, identityProvider, records } = options;
-  const log = harmless(options.log);
   const lifetimes = { ...defaultLifetimes, ...options.lifetimes };
   const faults = [
     ...resourceFaults(issuer, resources),
     ...lifetimeFaults(lifetimes),
     ...secretFaults(options.secrets),
     ...clientFaults(options),
+    ...budgetFaults(options.budgets ?? {}),
     ...assertionIssuerFaults(options.assertionIssuers ?? []),
     ...(options.roles ? roleRuleFaults(options.roles).map((fault) => `roles.${fault}`) : []),
   ];
   if (faults.length > 0) throw new TypeError(`Gatehouse cannot start:\n- ${faults.join('\n- ')}`);
 
   const now = options.now ?? (() => Math.floor(Date.now() / 1000));
+  const trail = auditTrail({ log: options.log, sinks: options.audit, now });
+  const { log } = trail;
   const keys = keyring(issuer, options.secrets);
   const { signing = 'ES256' } = options;
   const signer =
     typeof signing === 'string' ? localSigner({ records, keyring: keys, now, algorithm: signing }) : signing;
-  const known = knownClients(options, { keyring: keys, log, now });
+  const { fetchKeys, ...known } = knownClients(options, { keyring: keys, log, now });
   const grantAlive = async (grantId: string) => {
     const stored = await records.get('grant', grantId);
     return stored !== undefined && stored.value.endedAt === undefined;
   };
   const states = grantStates({ read: grantAlive, now, freshSeconds: 5, staleSeconds: 60, size: 100_000 });
+  const sessions = identitySessions({ ...options, keyring: keys, lifetimes, grantEnded: states.ended, log, now });
   const paths = endpointPaths(issuer);
   const parts: Parts = {
     issuer,
@@ -143,12 +177,16 @@ export function gatehouse(options: GatehouseOptions): Gatehouse {
     keyring: keys,
     signer,
     identityProvider,
+    endSession: sessions.end,
     ...known,
     singleUse: singleUse(records, now),
-    assertionIssuers: options.assertionIssuers ?? [],
+    assertionIssuers: (options.assertionIssuers ?? []).map((one) =>
+      'jwksUri' in one ? { issuer: one.issuer, keys: fetchKeys(one.jwksUri) } : one,
+    ),
     grantEnded: states.ended,
     browserCookie: browserCookie(issuer, lifetimes.consentSeconds + lifetimes.signInSeconds),
     ...(options.roles && { roles: options.roles }),
+    ...(options.budgets && { budgets: options.budgets }),
     privateUseSchemes: options.privateUseSchemes ?? knownPrivateUseSchemes,
     lifetimes,
     log,
@@ -176,6 +214,9 @@ export function gatehouse(options: GatehouseOptions): Gatehouse {
   return {
     callbackUrl: parts.callbackUrl,
     ready: () => signer.ready(),
+    counters: trail.counters,
+    flush: trail.flush,
+    close: () => trail.close(),
     owns: (path) => server.owns(path) || resourceMetadata.has(path),
     async handle(request) {
       const document = resourceMetadata.get(request.path);

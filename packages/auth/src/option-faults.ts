@@ -41,5 +41,8 @@ export function lifetimeFaults(lifetimes: Lifetimes): readonly string[] {
   if (lifetimes.refreshIdleSeconds < lifetimes.accessTokenSeconds) {
     faults.push('lifetimes.refreshIdleSeconds: must not be below accessTokenSeconds');
   }
+  if (lifetimes.identityStaleSeconds < lifetimes.identityCheckSeconds) {
+    faults.push('lifetimes.identityStaleSeconds: must not be below identityCheckSeconds');
+  }
   return faults;
 }

@@ -5,7 +5,7 @@ import { type Grant, type Presented, present, type TokenRequest } from '../src/a
 import { codeChallengeOf } from '../src/oauth/pkce.ts';
 
 const start = 1_800_000_000;
-const policy = { graceSeconds: 60, graceReplays: 3 };
+const policy = { graceSeconds: 60, graceReplays: 3, grantSeconds: 1e9, unconfirmedSeconds: 1e9 };
 const verifier = 'v'.repeat(43);
 const fresh: Grant = {
   clientDigest: 'client',
@@ -64,7 +64,7 @@ function play(steps: readonly Step[]) {
     const presented: Presented = { kind: generation === 0 ? 'authorization-code' : 'refresh-token', generation };
     const before = grant;
     const decision = present(before, presented, requestOf(taken, presented.kind), policy, now);
-    if (decision.outcome !== 'refuse') grant = decision.next;
+    if ('next' in decision) grant = decision.next;
     return { taken, presented, before, after: grant, decision, now };
   });
 }

@@ -1,10 +1,20 @@
 /** The grant's one transition as a table: every outcome, and every refusal by its private reason. */
 import { describe, expect, it } from 'vitest';
-import { type Grant, type Presented, present, type TokenRequest } from '../src/authorization-server/grant.ts';
+import {
+  confirm,
+  endOf,
+  type Grant,
+  isDue,
+  type Presented,
+  present,
+  type Standing,
+  type TokenRequest,
+} from '../src/authorization-server/grant.ts';
 import { codeChallengeOf } from '../src/oauth/pkce.ts';
 
 const now = 1_800_000_000;
-const policy = { graceSeconds: 60, graceReplays: 3 };
+const days = 86_400;
+const policy = { graceSeconds: 60, graceReplays: 3, grantSeconds: 500 * days, unconfirmedSeconds: 400 * days };
 const verifier = 'v'.repeat(43);
 
 const unspent: Grant = {
@@ -138,6 +148,16 @@ describe('refused, and nothing changes', () => {
       'grant.scope',
     ],
     ['token of a generation that never was', refreshed, token(6), refreshRequest, now, 'grant.generation'],
+    ['token after its time, no one to ask', refreshed, token(5), refreshRequest, now + 400 * days, 'grant.expired'],
+    [
+      'token after its time',
+      { ...refreshed, sessionDueAt: now },
+      token(5),
+      refreshRequest,
+      now + 500 * days,
+      'grant.expired',
+    ],
+    ['old token after its time', refreshed, token(1), refreshRequest, now + 400 * days, 'grant.expired'],
     ['token before the code was redeemed', unspent, token(1), refreshRequest, now, 'grant.generation'],
   ])('%s', (_, grant, presented, request, at, reason) => {
     expect(present(grant, presented, request, policy, at)).toEqual({ outcome: 'refuse', reason });
@@ -267,7 +287,7 @@ describe('revoked', () => {
   });
 
   it('without any grace the token before revokes at once', () => {
-    const strict = { graceSeconds: 0, graceReplays: 0 };
+    const strict = { ...policy, graceSeconds: 0, graceReplays: 0 };
     expect(present(refreshed, token(4), refreshRequest, strict, now).outcome).toBe('revoke');
   });
 });
@@ -278,4 +298,59 @@ it('the grant it was given is never touched', () => {
     present(frozen, presented, presented.kind === 'authorization-code' ? codeRequest : refreshRequest, policy, now);
   }
   expect(frozen).toEqual(refreshed);
+});
+
+describe('the person behind it', () => {
+  const asked = { ...refreshed, groups: ['staff'], sessionDueAt: now };
+  const issue = present(asked, token(5), refreshRequest, policy, now);
+  const replay = present(asked, token(4), refreshRequest, policy, now);
+  const next = { ...asked, generation: 6, advancedAt: now };
+  it.each<[string, Standing, object]>([
+    [
+      'confirmed: groups and date move with the generation',
+      { outcome: 'confirmed', groups: ['board'], dueAt: now + 3600 },
+      { outcome: 'issue', next: { ...next, groups: ['board'], sessionDueAt: now + 3600 } },
+    ],
+    ['unknown, with a pause', { outcome: 'unknown', dueAt: now + 60 }, { next: { ...next, sessionDueAt: now + 60 } }],
+    ['unknown', { outcome: 'unknown' }, { outcome: 'issue', next }],
+    ['stale', { outcome: 'stale', retrySeconds: 9 }, { outcome: 'postpone', retrySeconds: 9 }],
+    [
+      'over: the generation stays where it was',
+      { outcome: 'over', reason: 'x' },
+      { outcome: 'revoke', next: { ...asked, endedAt: now, endReason: 'identity_ended' } },
+    ],
+  ])('%s', (_, standing, expected) => {
+    expect(confirm(asked, issue, standing, now)).toMatchObject(expected);
+  });
+
+  it('no group left is no group kept', () => {
+    const decision = confirm(asked, issue, { outcome: 'confirmed', groups: [], dueAt: now + 1 }, now);
+    expect('next' in decision && 'groups' in decision.next).toBe(false);
+  });
+
+  it('a replay learns of the end as well', () => {
+    expect(confirm(asked, replay, { outcome: 'over', reason: 'x' }, now).outcome).toBe('revoke');
+  });
+
+  it('what is refused stays refused', () => {
+    const refused = present(asked, token(9), refreshRequest, policy, now);
+    expect(confirm(asked, refused, { outcome: 'over', reason: 'x' }, now)).toBe(refused);
+  });
+
+  it.each<[string, number | undefined, boolean]>([
+    ['it cannot be asked', undefined, false],
+    ['it is time', now, true],
+    ['it is not yet', now + 1, false],
+    ['it was asked just now, by a clock that is a little ahead', now + 3600 + 60, false],
+    ['the date is beyond the interval', now + 3600 + 61, true],
+  ])('due: %s', (_, sessionDueAt, expected) => {
+    const grant = sessionDueAt === undefined ? refreshed : { ...refreshed, sessionDueAt };
+    expect(isDue(grant, 3600, now)).toBe(expected);
+  });
+
+  it('ends sooner where nobody can be asked, and never later than any grant', () => {
+    expect(endOf(asked, policy)).toBe(now + 500 * days);
+    expect(endOf(refreshed, policy)).toBe(now + 400 * days);
+    expect(endOf(refreshed, { grantSeconds: 10, unconfirmedSeconds: 20 })).toBe(now + 10);
+  });
 });

@@ -1,17 +1,34 @@
 /** From a configuration to a gateway that can listen: the only file that knows every part. */
 
 import {
+  type Auth0Options,
   type AuthRecords,
+  auth0,
   authKinds,
+  type Budgets,
+  type CognitoOptions,
   cognito,
+  type EntraOptions,
   endpointPaths,
+  entra,
+  type GithubOptions,
+  type GoogleOptions,
   gatehouse,
+  github,
+  google,
   type IdentityProvider,
+  type KeycloakOptions,
   type KnownClient,
+  keycloak,
   type Log,
+  type OidcOptions,
+  type OktaOptions,
   oidc,
+  okta,
   type Resource,
 } from '@mcp-gatehouse/auth';
+import { type AuditTrail, auditTrail, recordSink } from '@mcp-gatehouse/auth/audit';
+import { type ToolPolicy, toolPolicy, toolRuleFaults } from '@mcp-gatehouse/auth/tool-needs';
 import type { Records } from '@mcp-gatehouse/records';
 import { admission } from './admission.ts';
 import { ConfigError } from './config/load.ts';
@@ -30,6 +47,9 @@ export interface Gateway {
   /** Rejects if nothing can be signed. */
   ready(): Promise<void>;
   readonly servers: FrontPageFacts['servers'];
+  /** Into the log, the counters and the audit trail. */
+  readonly log: Log;
+  readonly counters: AuditTrail['counters'];
   /** Ends connections to targets and to the database; `http` is closed before by its owner. */
   close(): Promise<void>;
 }
@@ -43,8 +63,11 @@ export interface AssembleOptions {
 export async function assemble(config: Config, options: AssembleOptions): Promise<Gateway> {
   const secrets = readSecrets(config);
   const records = await openRecords(config.records, options.now);
+  const now = options.now ?? (() => Math.floor(Date.now() / 1000));
+  const { records: kept } = config.audit;
+  const trail = auditTrail({ log: options.log, sinks: kept ? [recordSink({ records, ...kept })] : [], now });
   try {
-    return connect(config, options, secrets, records);
+    return connect(config, { ...options, log: trail.log }, secrets, records, trail);
   } catch (error) {
     await records.close();
     throw error;
@@ -56,14 +79,16 @@ function connect(
   { log, demo, now }: AssembleOptions,
   secrets: Secrets,
   records: Records<AuthRecords>,
+  trail: AuditTrail,
 ): Gateway {
   const { origin } = new URL(config.issuer);
   const resources = config.resources.map((resource) => asResource(resource, origin));
+  const toolPolicies = config.resources.map(toolPolicyOf);
   const house = inWords(() =>
     gatehouse({
       issuer: config.issuer,
       resources,
-      identityProvider: identityProvider(config.identityProvider, secrets.clientSecret),
+      identityProvider: identityProvider(config.identityProvider, secrets.clientSecret, now),
       records,
       secrets: secrets.keyring,
       lifetimes: withoutUndefined(config.lifetimes),
@@ -74,6 +99,9 @@ function connect(
       })),
       ...(config.signing && { signing: config.signing }),
       ...(config.registration && { registration: config.registration }),
+      assertionIssuers: config.assertionIssuers,
+      budgets: deeplyWithoutUndefined(config.budgets) as Budgets,
+      ...(config.roles && { roles: withoutUndefined(config.roles) }),
       ...(config.metadataDocuments && { metadataDocuments: { domains: withoutUndefined(config.metadataDocuments) } }),
       log,
       ...(now && { now }),
@@ -95,6 +123,7 @@ function connect(
         target: target(resource.target),
         targetSecret: secrets.targetSecrets[index],
         publicOrigin: origin,
+        ...(toolPolicies[index] && { tools: toolPolicies[index] }),
       }),
     ]),
   );
@@ -120,8 +149,11 @@ function connect(
     callbackUrl: house.callbackUrl,
     ready: () => house.ready(),
     servers,
+    log,
+    counters: trail.counters,
     async close() {
       await Promise.all([...targets.values()].map(({ pool }) => pool.destroy()));
+      await trail.close();
       await records.close();
     },
   };
@@ -141,6 +173,24 @@ function asResource({ path, name, scopes, defaultScope }: ResourceConfig, origin
   return { uri: origin + path, scopes, ...(name !== undefined && { name }), ...(defaultScope && { defaultScope }) };
 }
 
+/** Undefined: whoever holds a token may call every tool. */
+function toolPolicyOf({ tools, scopes, scopeHierarchy }: ResourceConfig, index: number): ToolPolicy | undefined {
+  if (!tools) return undefined;
+  const options = {
+    tools: Object.fromEntries(Object.entries(tools).map(([name, needs]) => [name, withoutUndefined(needs)])),
+    scopes: Object.keys(scopes),
+    ...(scopeHierarchy && { hierarchy: scopeHierarchy }),
+  };
+  const faults = toolRuleFaults(options);
+  if (faults.length > 0) {
+    throw new ConfigError(
+      'The configuration',
+      faults.map((fault) => `resources[${index}].${fault}`),
+    );
+  }
+  return toolPolicy(options);
+}
+
 /** A back-end is imported only when it is chosen. */
 export async function openRecords(config: Config['records'], now?: () => number): Promise<Records<AuthRecords>> {
   const options = { kinds: authKinds, ...(now && { now }) };
@@ -149,12 +199,38 @@ export async function openRecords(config: Config['records'], now?: () => number)
   return (await import('@mcp-gatehouse/records/sqlite')).sqliteRecords<AuthRecords>({ ...options, file: config.file });
 }
 
-function identityProvider(config: Config['identityProvider'], secret: string | undefined): IdentityProvider {
-  const { type: _, clientSecret: __, ...rest } = config;
-  const clientSecret = secret !== undefined && { clientSecret: secret };
-  return config.type === 'cognito'
-    ? cognito({ ...(withoutUndefined(rest) as Parameters<typeof cognito>[0]), ...clientSecret })
-    : oidc({ ...(withoutUndefined(rest) as Parameters<typeof oidc>[0]), ...clientSecret });
+function identityProvider(
+  config: Config['identityProvider'],
+  secret: string | undefined,
+  now?: () => number,
+): IdentityProvider {
+  const { type, clientSecret: _, ...rest } = config;
+  // The schema has said what is there; absent and undefined are told apart from here on.
+  const given: unknown = { ...withoutUndefined(rest), ...(secret !== undefined && { clientSecret: secret }) };
+  try {
+    switch (type) {
+      case 'cognito':
+        return cognito(given as CognitoOptions);
+      case 'oidc':
+        return oidc(given as OidcOptions);
+      case 'google':
+        return oidc(google(given as GoogleOptions));
+      case 'auth0':
+        return oidc(auth0(given as Auth0Options));
+      case 'okta':
+        return oidc(okta(given as OktaOptions));
+      case 'entra':
+        return oidc(entra(given as EntraOptions));
+      case 'keycloak':
+        return oidc(keycloak(given as KeycloakOptions));
+      case 'github':
+        return github({ ...(given as GithubOptions), ...(now && { now }) });
+    }
+  } catch (error) {
+    // The presets name the option that is wrong.
+    if (!(error instanceof TypeError) || !/^[a-zA-Z]+: /.test(error.message)) throw error;
+    throw new ConfigError('The configuration', [`identityProvider.${error.message}`]);
+  }
 }
 
 /** `exactOptionalPropertyTypes` tells absent from undefined; a parsed configuration does not. */
@@ -162,4 +238,11 @@ function withoutUndefined<T extends object>(value: T): { [K in keyof T]: Exclude
   return Object.fromEntries(Object.entries(value).filter(([, one]) => one !== undefined)) as {
     [K in keyof T]: Exclude<T[K], undefined>;
   };
+}
+
+function deeplyWithoutUndefined(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
+  return Object.fromEntries(
+    Object.entries(value).flatMap(([name, one]) => (one === undefined ? [] : [[name, deeplyWithoutUndefined(one)]])),
+  );
 }

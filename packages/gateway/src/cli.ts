@@ -1,5 +1,7 @@
 /** The command line `gatehouse`: picks the command, and turns what it throws into words and an exit code. */
 import { readFileSync } from 'node:fs';
+import { openRecords } from './assemble.ts';
+import { auditCommand, auditHelp } from './commands/audit.ts';
 import { keysCommand, keysHelp } from './commands/keys.ts';
 import { serveCommand, serveHelp, UsageError } from './commands/serve.ts';
 
@@ -8,6 +10,7 @@ const help = `gatehouse – OAuth 2.1 for MCP servers
 Commands
   serve      put OAuth in front of an MCP server
   keys       look at and rotate the keys that sign access tokens
+  audit      what happened: consents, sign-ins, tokens, refusals, revocations
   help       this text; gatehouse serve --help for the command's own
   version    the version
 
@@ -24,6 +27,8 @@ export async function main(args: readonly string[]): Promise<number> {
         return await serveCommand(rest);
       case 'keys':
         return await keysCommand(rest);
+      case 'audit':
+        return await auditCommand(rest, openRecords);
       case 'version':
       case '--version':
       case '-V':
@@ -32,7 +37,7 @@ export async function main(args: readonly string[]): Promise<number> {
       case 'help':
       case '--help':
       case '-h':
-        process.stdout.write(rest[0] === 'serve' ? serveHelp : rest[0] === 'keys' ? keysHelp : help);
+        process.stdout.write(helpOf(rest[0]) ?? help);
         return 0;
       case undefined:
         throw new UsageError('Say what to do.');
@@ -42,7 +47,7 @@ export async function main(args: readonly string[]): Promise<number> {
   } catch (error) {
     if (error instanceof UsageError) {
       process.stderr.write(
-        `${error.message}\n\n${command === 'serve' || command === 'keys' ? `gatehouse ${command} --help shows how.` : help}\n`,
+        `${error.message}\n\n${helpOf(command) === undefined ? help : `gatehouse ${command} --help shows how.`}\n`,
       );
       return 2;
     }
@@ -51,6 +56,14 @@ export async function main(args: readonly string[]): Promise<number> {
     process.stderr.write(`${error instanceof Error ? (bug ? error.stack : error.message) : String(error)}\n`);
     return 1;
   }
+}
+
+function helpOf(command: string | undefined): string | undefined {
+  return new Map([
+    ['serve', serveHelp],
+    ['keys', keysHelp],
+    ['audit', auditHelp],
+  ]).get(command ?? '');
 }
 
 function version(): string {

@@ -72,10 +72,13 @@ export function httpServer(options: Rooms): GatewayServer {
             requestId,
             method: req.method,
             path: served.shownPath ?? shown(path),
-            status: res.statusCode,
+            // Node's statusCode is 200 until something else is said; to a client that left in its body nothing was.
+            ...(res.headersSent && { status: res.statusCode }),
             ms: Number((process.hrtime.bigint() - started) / 1_000_000n),
-            outcome: served.outcome,
+            outcome: res.headersSent ? served.outcome : 'cut',
             ...(served.subject !== undefined && { subject: served.subject }),
+            ...(served.tool !== undefined && { tool: served.tool }),
+            ...(served.reason !== undefined && { reason: served.reason }),
             ...(served.cause !== undefined && { cause: String(served.cause) }),
           });
         });

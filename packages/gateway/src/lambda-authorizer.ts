@@ -151,9 +151,9 @@ function isAuthorization(name: string): boolean {
   return name.toLowerCase() === 'authorization';
 }
 
-/** The caller, for the integration. Lists of names that may hold spaces are JSON; nothing of the token itself. */
+/** The caller, for the integration. Lists of names that may hold spaces, and claims, are JSON; nothing of the token itself. */
 function contextOf(token: AccessToken): AuthorizerContext {
-  const { subject, clientId, scope, tokenId, expiresAt, identity, roles, permissions } = token;
+  const { subject, clientId, scope, tokenId, expiresAt, identity, roles, permissions, claims } = token;
   return {
     subject,
     clientId,
@@ -163,5 +163,6 @@ function contextOf(token: AccessToken): AuthorizerContext {
     ...(identity && { identityIssuer: identity.issuer, identitySubject: identity.subject }),
     ...(roles && { roles: JSON.stringify(roles) }),
     ...(permissions && { permissions: JSON.stringify(permissions) }),
+    ...(claims && { claims: JSON.stringify(claims) }),
   };
 }

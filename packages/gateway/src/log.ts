@@ -1,24 +1,29 @@
 /** The log: one JSON line an event for machines, or one short line for a person at a terminal. */
-import type { Log, LogEvent } from '@mcp-gatehouse/auth';
 
 export type LogFormat = 'json' | 'text' | 'none';
+
+/** What can be written: every event of the catalogue (docs/events.md), and audit events as `logSink` gives them. */
+export interface Writable {
+  readonly event: string;
+  readonly [field: string]: unknown;
+}
 
 /** Lines go to `write`, standard error unless told, so that standard output stays free for what a command answers. */
 export function createLog(
   format: LogFormat,
   write: (line: string) => void = (line) => process.stderr.write(line),
-): Log {
+): (event: Writable) => void {
   if (format === 'none') return () => {};
   const line = format === 'json' ? jsonLine : textLine;
   return (event) => write(`${line(event)}\n`);
 }
 
-function jsonLine(event: LogEvent): string {
+function jsonLine(event: Writable): string {
   const time = new Date().toISOString();
   return stringified({ time, ...event }) ?? JSON.stringify({ time, event: event.event, unwritable: true });
 }
 
-function textLine({ event, ...fields }: LogEvent): string {
+function textLine({ event, ...fields }: Writable): string {
   const shown = Object.entries(fields)
     .filter(([name, value]) => value !== undefined && name !== 'requestId')
     .map(([name, value]) => `${name}=${plain(value)}`)
@@ -27,7 +32,7 @@ function textLine({ event, ...fields }: LogEvent): string {
 }
 
 /** Values as they are where they are plain; what a terminal would act on is escaped. */
-function plain(value: unknown): string {
+export function plain(value: unknown): string {
   const text = typeof value === 'string' ? value : (stringified(value) ?? typeof value);
   if (/^[\x21-\x7e]+$/.test(text)) return text;
   return JSON.stringify(text).replace(

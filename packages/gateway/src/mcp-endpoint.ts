@@ -2,7 +2,9 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type Guard, type HttpReply, isReply, protectedResourceMetadataUrl, sendReply } from '@mcp-gatehouse/auth';
 import { insufficientScope } from '@mcp-gatehouse/auth/guard';
+import type { ToolPolicy } from '@mcp-gatehouse/auth/tool-needs';
 import { type Exchange, forward, type Outcome, type Target } from './proxy/forward.ts';
+import { admit } from './tool-policy/admit.ts';
 
 /** Bytes of one MCP message; the SDK's own servers take 4 MiB. */
 const maxMessageBytes = 8 * 1024 * 1024;
@@ -13,6 +15,8 @@ export interface McpEndpointOptions {
   readonly target: Target;
   readonly targetSecret?: string | undefined;
   readonly publicOrigin: string;
+  /** What each tool needs; without it, whoever holds a token may call them all, and no message is read. */
+  readonly tools?: ToolPolicy;
 }
 
 const methods = ['GET', 'HEAD', 'POST', 'DELETE', 'OPTIONS'];
@@ -24,11 +28,16 @@ export interface Served {
   /** In place of the path, where the path itself opens a door. */
   readonly shownPath?: string;
   readonly cause?: unknown;
+  /** Of `tools/call` where tools are judged: bounded and printable. */
+  readonly tool?: string;
+  /** Why a message was refused or denied: the private tag. */
+  readonly reason?: string;
 }
 
 export type McpEndpoint = (req: IncomingMessage, res: ServerResponse, requestId: string) => Promise<Served>;
 
-export function mcpEndpoint({ resource, guard, target, targetSecret, publicOrigin }: McpEndpointOptions): McpEndpoint {
+export function mcpEndpoint(options: McpEndpointOptions): McpEndpoint {
+  const { resource, guard, target, targetSecret, publicOrigin, tools } = options;
   const resourceMetadata = protectedResourceMetadataUrl(resource);
   return async (req, res, requestId) => {
     const cors = corsHeaders(req);
@@ -52,6 +61,15 @@ export function mcpEndpoint({ resource, guard, target, targetSecret, publicOrigi
       send(problem(400, 'invalid_request', 'Send the access token in the Authorization header alone.'));
       return { outcome: 'token_in_query' };
     }
+    const admitted =
+      tools && (await admit(req, { policy: tools, token: judged, resourceMetadata, maxBytes: maxMessageBytes }));
+    if (admitted?.refused) {
+      const { refused } = admitted;
+      const refusal = 'reply' in refused ? refused.reply : replyFor(refused, resourceMetadata, judged.scope);
+      if (refusal && !res.destroyed) send(refusal);
+      const { reply: _, ...served } = { reply: undefined, ...refused };
+      return { ...served, subject: judged.subject };
+    }
     const query = req.url?.indexOf('?') ?? -1;
     const exchange: Exchange = {
       req,
@@ -65,6 +83,7 @@ export function mcpEndpoint({ resource, guard, target, targetSecret, publicOrigi
       requestId,
       maxBodyBytes: maxMessageBytes,
       extraHeaders: cors,
+      ...admitted?.exchange,
     };
     const outcome = await forward(exchange);
     const reply = replyFor(outcome, resourceMetadata, judged.scope);
@@ -72,6 +91,7 @@ export function mcpEndpoint({ resource, guard, target, targetSecret, publicOrigi
     return {
       outcome: outcome.outcome,
       subject: judged.subject,
+      ...(admitted?.tool !== undefined && { tool: admitted.tool }),
       ...('cause' in outcome && outcome.cause !== undefined && { cause: outcome.cause }),
     };
   };
@@ -94,6 +114,8 @@ function replyFor(outcome: Outcome, resourceMetadata: string, held: readonly str
       return problem(502, 'target_unreachable', 'The MCP server behind this gateway does not answer.');
     case 'redirected':
       return problem(502, 'target_redirects', 'The MCP server behind this gateway answers at another address.');
+    case 'unfit_answer':
+      return problem(502, 'target_unreadable', 'The MCP server behind this gateway answered what cannot be passed on.');
     case 'refused_by_target':
       return problem(502, 'target_refused', 'The MCP server behind this gateway did not accept the gateway.');
     default:

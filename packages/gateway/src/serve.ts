@@ -1,7 +1,7 @@
 /** A gateway that runs: from a configuration, or from `--local`, until it is closed. */
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
-import { harmless, type Log } from '@mcp-gatehouse/auth';
+import type { Log } from '@mcp-gatehouse/auth';
 import { RecordsUnavailableError } from '@mcp-gatehouse/records';
 import { assemble, type Gateway } from './assemble.ts';
 import type { Config } from './config/schema.ts';
@@ -35,9 +35,9 @@ const fileSettings = { port: 'listen.port', signInPort: '--sign-in-port', host: 
 /** Rejects, with everything closed again, if a port is taken or a part cannot be made. */
 export async function serve(config: Config, options: ServeOptions): Promise<RunningGateway> {
   const { local, now, settings = fileSettings } = options;
-  const log = harmless(options.log);
   if (local) prepareLocal(local);
-  const gateway = await assemble(config, { log, ...(local && { demo: demoUser }), ...(now && { now }) });
+  const gateway = await assemble(config, { log: options.log, ...(local && { demo: demoUser }), ...(now && { now }) });
+  const { log } = gateway;
   const opened: Array<() => Promise<void>> = [() => gateway.close()];
   let closing: Promise<void> | undefined;
   const closeAll = () => {

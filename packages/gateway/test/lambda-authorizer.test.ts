@@ -310,12 +310,14 @@ it('the context is text in every member, and holds nothing of the token', async 
     tokenId: 't',
     roles: ['a b', 'c,"d"'],
     permissions: [],
+    claims: { connector_id: 'c-1', deep: { list: [1, 'Zoë\r\n'] } },
   };
   const secret = token();
   const result = await httpAuthorizer({ guard: async () => person })(httpEvent({ authorization: `Bearer ${secret}` }));
   for (const value of Object.values(result.context)) expect(value).toBeTypeOf('string');
   expect(JSON.parse(result.context.roles ?? '')).toEqual(['a b', 'c,"d"']);
   expect(result.context.permissions).toBe('[]');
+  expect(JSON.parse(result.context.claims ?? '')).toEqual({ connector_id: 'c-1', deep: { list: [1, 'Zoë\r\n'] } });
   const good = await rest(restEvent({ Authorization: `Bearer ${secret}` }));
   for (const part of secret.split('.')) expect(JSON.stringify(good)).not.toContain(part);
 });

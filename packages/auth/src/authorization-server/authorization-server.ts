@@ -12,6 +12,8 @@ import {
   wrongMethod,
 } from '../oauth/http.ts';
 import { authorizationServerMetadataPaths } from '../oauth/metadata.ts';
+import { budgeted } from './budget.ts';
+import { endpointBudgets } from './endpoint-budgets.ts';
 import { authorize } from './endpoints/authorize.ts';
 import { callback } from './endpoints/callback.ts';
 import { connections } from './endpoints/connections.ts';
@@ -22,10 +24,12 @@ import { metadata } from './endpoints/metadata.ts';
 import { register } from './endpoints/register.ts';
 import { revoke } from './endpoints/revoke.ts';
 import { token } from './endpoints/token.ts';
+import { identitySessions } from './identity-session.ts';
 import { issuedTokenReader } from './issued-token.ts';
 import { errorPage } from './pages/error.ts';
 import type { Log, Parts } from './parts.ts';
 import { personSessions } from './person-session.ts';
+import { rememberedConsents } from './remembered-consent.ts';
 import { revocation } from './revocation.ts';
 
 interface Route {
@@ -40,7 +44,14 @@ export function authorizationServer(parts: Parts): HttpHandler {
   const document = metadata({ ...parts, introspection: parts.introspectors });
   const readIssuedToken = issuedTokenReader(parts);
   const endGrant = revocation(parts);
-  const person = connections({ ...parts, sessions: personSessions(parts), endGrant });
+  const person = connections({
+    ...parts,
+    sessions: personSessions(parts),
+    endGrant,
+    discardSession: identitySessions(parts).discard,
+  });
+  const remembered = rememberedConsents(parts);
+  const budgets = endpointBudgets(parts);
   const assertions = { issuer, singleUse: parts.singleUse, now: parts.now };
   const routes = new Map<string, Route>([
     ...authorizationServerMetadataPaths(issuer).map((path): [string, Route] => [
@@ -48,21 +59,35 @@ export function authorizationServer(parts: Parts): HttpHandler {
       { method: 'GET', endpoint: document, face: 'api' },
     ]),
     [paths.jwks, { method: 'GET', endpoint: jwks(parts), face: 'api' }],
-    [paths.register, { method: 'POST', endpoint: register(parts), face: 'api' }],
-    [paths.authorize, { method: 'GET', endpoint: authorize(parts), face: 'page' }],
-    [paths.consent, { method: 'POST', endpoint: consent(parts), face: 'page' }],
-    [paths.callback, { method: 'GET', endpoint: callback(parts, person.signedIn), face: 'page' }],
-    [paths.token, { method: 'POST', endpoint: token(parts), face: 'api' }],
+    [paths.register, { method: 'POST', endpoint: budgeted(register(parts), budgets.register), face: 'api' }],
+    [
+      paths.authorize,
+      { method: 'GET', endpoint: budgeted(authorize(parts, remembered), budgets.authorize), face: 'page' },
+    ],
+    [paths.consent, { method: 'POST', endpoint: budgeted(consent(parts, remembered), budgets.consent), face: 'page' }],
+    [paths.callback, { method: 'GET', endpoint: callback(parts, remembered, person.signedIn), face: 'page' }],
+    [paths.token, { method: 'POST', endpoint: budgeted(token(parts), budgets.token), face: 'api' }],
     [
       paths.revoke,
-      { method: 'POST', endpoint: revoke({ ...parts, endGrant, readIssuedToken, assertions }), face: 'api' },
+      {
+        method: 'POST',
+        endpoint: budgeted(revoke({ ...parts, endGrant, readIssuedToken, assertions }), budgets.revoke),
+        face: 'api',
+      },
     ],
     [
       paths.introspect,
-      { method: 'POST', endpoint: introspect({ ...parts, readIssuedToken, assertions }), face: 'api' },
+      {
+        method: 'POST',
+        endpoint: budgeted(introspect({ ...parts, readIssuedToken, assertions }), budgets.introspect),
+        face: 'api',
+      },
     ],
     [paths.connections, { method: 'GET', endpoint: person.show, face: 'page' }],
-    [paths.connectionsChange, { method: 'POST', endpoint: person.change, face: 'page' }],
+    [
+      paths.connectionsChange,
+      { method: 'POST', endpoint: budgeted(person.change, budgets.connectionsChange), face: 'page' },
+    ],
   ]);
 
   return {

@@ -1,9 +1,9 @@
 /**
- * The binding cookie: the browser that consents is the browser that returns from the identity provider (SEC-04,
- * CVE-2026-27124 and its kin). It names a browser, not a person, and says nothing by itself.
+ * The cookies that name a browser, and no person. The binding cookie: the browser that consents is the browser that
+ * returns from the identity provider (SEC-04, CVE-2026-27124 and its kin). The lasting one: a consent is remembered in it.
  */
 import { randomBytes } from 'node:crypto';
-import type { HttpRequest } from '../oauth/http.ts';
+import { cookie, type HttpRequest } from '../oauth/http.ts';
 import { digest } from './credential.ts';
 
 export interface Browser {
@@ -54,5 +54,39 @@ export function browserCookie(issuer: string, lifetimeSeconds: number): BrowserC
       return { digest: digest(value), setCookie: `${name}=${value}; ${attributes}` };
     },
     sent: (request) => new Set([...cookies(request).values()].map(digest)),
+  };
+}
+
+/** A browser in which somebody asked that a consent be remembered. */
+export interface LastingBrowser {
+  /** The keyring's key that ids are made with; when it is gone, so is all that this browser remembers. */
+  readonly keyId: string;
+  /** 256 random bits. A MAC of it stands in records, never itself. */
+  readonly value: string;
+}
+
+export interface ConsentsCookie {
+  /** Undefined: none came, or something else, or two that differ. */
+  sent(request: HttpRequest): LastingBrowser | undefined;
+  fresh(keyId: string): LastingBrowser;
+  /** The header that sets it, or puts off its end. */
+  set(browser: LastingBrowser): string;
+}
+
+/**
+ * One name, unlike the binding cookie's many: of two first consents at the same moment one is forgotten, and asked again.
+ * Lax, because a client's request comes from the client's own site.
+ */
+export function consentsCookie(issuer: string, lifetimeSeconds: number): ConsentsCookie {
+  const secure = issuer.startsWith('https:');
+  const name = secure ? '__Host-gatehouse-consents' : 'gatehouse-consents';
+  const attributes = `Path=/; HttpOnly; SameSite=Lax; Max-Age=${lifetimeSeconds}${secure ? '; Secure' : ''}`;
+  return {
+    sent(request) {
+      const [, keyId, value] = /^([A-Za-z0-9]{1,16})\.([A-Za-z0-9_-]{43})$/.exec(cookie(request, name) ?? '') ?? [];
+      return keyId !== undefined && value !== undefined ? { keyId, value } : undefined;
+    },
+    fresh: (keyId) => ({ keyId, value: randomBytes(32).toString('base64url') }),
+    set: ({ keyId, value }) => `${name}=${keyId}.${value}; ${attributes}`,
   };
 }

@@ -3,7 +3,7 @@
  * memory (SEC-10). They bound what a flood costs; they are no proof of who anybody is.
  */
 import { OAuthError } from '../oauth/error.ts';
-import type { HttpRequest } from '../oauth/http.ts';
+import type { Endpoint, HttpRequest } from '../oauth/http.ts';
 
 /** So many at once, and so many a minute in the long run. */
 export interface Allowance {
@@ -41,32 +41,101 @@ export const storedRegistrationAllowance = {
   perKey: { burst: 20, perMinute: 1 },
 } as const satisfies { readonly total: Allowance; readonly perKey: Allowance };
 
-export function requestBudget<T>(options: BudgetOptions<T>): RequestBudget<T> {
-  const { total, perKey, keyOf, maxKeys = 10_000, now } = options;
-  for (const { burst, perMinute } of [total, ...(perKey ? [perKey] : [])]) {
-    if (!(burst >= 1 && perMinute > 0)) throw new TypeError('A budget needs a burst of at least 1 and some a minute.');
+export function requestBudget<T>({ keyOf, ...options }: BudgetOptions<T>): RequestBudget<T> {
+  const purse = openPurse(options);
+  return (request, subject) => purse.take(options.perKey && keyOf?.(request, subject));
+}
+
+export interface Purse {
+  /** Whole seconds to wait; 0: go ahead, it has been counted, for all and for the key. */
+  take(key: string | undefined): number;
+  /** What was taken turned out to cost nothing. */
+  giveBack(key: string | undefined): void;
+}
+
+/** The buckets themselves. Throws a `TypeError` for allowances that would never let anybody through. */
+export function openPurse({ total, perKey, maxKeys = 10_000, now }: Omit<BudgetOptions<unknown>, 'keyOf'>): Purse {
+  for (const allowance of [total, ...(perKey ? [perKey] : [])]) {
+    if (allowanceFault(allowance)) throw new TypeError('A budget needs a burst of at least 1 and some a minute.');
   }
-  let ofAll: Bucket = { left: total.burst, at: now() };
+  let ofAll = full(total, now());
   // Insertion order is age of use: the key that was quiet longest leaves first, and its bucket is the fullest.
   const byKey = new Map<string, Bucket>();
 
-  return (request, subject) => {
-    const time = now();
-    ofAll = filled(ofAll, total, time);
-    const key = perKey && keyOf?.(request, subject);
-    const known = key === undefined ? undefined : byKey.get(key);
-    const own = perKey && key !== undefined ? filled(known ?? full(perKey, time), perKey, time) : undefined;
-    if (known && own && key !== undefined) byKey.set(key, own);
-    // Both are asked before either is charged: whoever has used up their own takes nothing from the others.
-    const wait = Math.max(waitFor(ofAll, total), own && perKey ? waitFor(own, perKey) : 0);
-    if (wait > 0) return wait;
-    ofAll = charged(ofAll);
-    if (own && key !== undefined) {
-      byKey.delete(key);
-      if (byKey.size >= maxKeys) byKey.delete(byKey.keys().next().value as string);
-      byKey.set(key, charged(own));
+  return {
+    take(key) {
+      const time = now();
+      ofAll = filled(ofAll, total, time);
+      const known = key === undefined ? undefined : byKey.get(key);
+      const own = perKey && key !== undefined ? filled(known ?? full(perKey, time), perKey, time) : undefined;
+      if (known && own && key !== undefined) byKey.set(key, own);
+      // Both are asked before either is charged: whoever has used up their own takes nothing from the others.
+      const wait = Math.max(waitFor(ofAll, total), own && perKey ? waitFor(own, perKey) : 0);
+      if (wait > 0) return wait;
+      ofAll = charged(ofAll);
+      if (own && key !== undefined) {
+        byKey.delete(key);
+        if (byKey.size >= maxKeys) byKey.delete(byKey.keys().next().value as string);
+        byKey.set(key, charged(own));
+      }
+      return 0;
+    },
+    giveBack(key) {
+      ofAll = refunded(ofAll, total);
+      const own = key === undefined ? undefined : byKey.get(key);
+      if (!perKey || !own || key === undefined) return;
+      const left = refunded(own, perKey);
+      // A full bucket says nothing that no bucket would not say: the honest leave no trace.
+      if (left.left >= perKey.burst) byKey.delete(key);
+      else byKey.set(key, left);
+    },
+  };
+}
+
+export function allowanceFault({ burst, perMinute }: Allowance): boolean {
+  return !(burst >= 1 && perMinute > 0 && Number.isFinite(burst) && Number.isFinite(perMinute));
+}
+
+/** A budget around an endpoint. */
+export interface EndpointBudget {
+  /** What a refusal is called in the log: `budget.<name>`. */
+  readonly name: string;
+  readonly purse: Purse;
+  readonly keyOf?: (request: HttpRequest) => string | undefined;
+  /** Whether a request with this outcome cost what the budget is for; the others are given back. */
+  readonly counts: (outcome: Outcome) => boolean;
+}
+
+/** How a request ended: the status of the reply, where it leads, and whether it was thrown, that is, refused. */
+export interface Outcome {
+  readonly status: number;
+  readonly refused: boolean;
+  readonly location?: string;
+}
+
+/**
+ * The endpoint within its budget: over it, 429 before anything of the request is read. Taken before and given back
+ * after, so that requests that run at the same time cannot together take more than there is. Undefined: no budget.
+ */
+export function budgeted(endpoint: Endpoint, budget: EndpointBudget | undefined): Endpoint {
+  if (!budget) return endpoint;
+  const { name, purse, keyOf, counts } = budget;
+  return async (request) => {
+    const key = keyOf?.(request);
+    const waitSeconds = purse.take(key);
+    if (waitSeconds > 0) throw budgetSpent(`budget.${name}`, waitSeconds);
+    let outcome: Outcome = { status: 500, refused: true };
+    try {
+      const reply = await endpoint(request);
+      const { location } = reply.headers;
+      outcome = { status: reply.status, refused: false, ...(typeof location === 'string' && { location }) };
+      return reply;
+    } catch (error) {
+      if (error instanceof OAuthError) outcome = { status: error.status, refused: true };
+      throw error;
+    } finally {
+      if (!counts(outcome)) purse.giveBack(key);
     }
-    return 0;
   };
 }
 
@@ -78,13 +147,18 @@ function charged({ left, at }: Bucket): Bucket {
   return { left: left - 1, at };
 }
 
+function refunded({ left, at }: Bucket, { burst }: Allowance): Bucket {
+  return { left: Math.min(burst, left + 1), at };
+}
+
 /** A clock that goes backwards fills nothing and takes nothing away. */
 function filled({ left, at }: Bucket, { burst, perMinute }: Allowance, now: number): Bucket {
   return { left: Math.min(burst, left + (Math.max(0, now - at) * perMinute) / 60), at: now };
 }
 
+/** Not a whole request short of a rounding error: who waited as long as told must not be told to wait again. */
 function waitFor({ left }: Bucket, { perMinute }: Allowance): number {
-  return left >= 1 ? 0 : Math.max(1, Math.ceil(((1 - left) * 60) / perMinute));
+  return left > 1 - 1e-6 ? 0 : Math.max(1, Math.ceil(((1 - left) * 60) / perMinute));
 }
 
 /**

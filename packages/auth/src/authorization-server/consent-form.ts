@@ -17,6 +17,8 @@ export interface ConsentForm {
   /** Digest of the binding cookie. */
   readonly browser: string;
   readonly issuedAt: number;
+  /** Set where the page offers to remember the consent: here, under the MAC, because only we know who is proven. */
+  readonly rememberable?: { readonly documentDigest?: string };
 }
 
 /** The longest form: a `state` of 4,096 characters, a redirect URI of 1,024, and base64. */

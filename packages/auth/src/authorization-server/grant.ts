@@ -31,9 +31,11 @@ export interface Grant {
   readonly advancedAt: number;
   /** How often the credential before the current one was answered again in this generation. */
   readonly graceReplays: number;
+  /** From when a refresh asks the identity provider about the person again; left out: it cannot be asked. */
+  readonly sessionDueAt?: number;
   /** Set when the grant is over; it is kept for as long as an access token of it could still live. */
   readonly endedAt?: number;
-  readonly endReason?: 'code_replayed' | 'refresh_token_replayed' | 'revoked';
+  readonly endReason?: 'code_replayed' | 'refresh_token_replayed' | 'revoked' | 'identity_ended';
 }
 
 /** A credential whose MAC was right: it is genuine, whatever its age. The code is generation 0. */
@@ -56,7 +58,40 @@ export interface GrantPolicy {
   readonly graceSeconds: number;
   /** How often, in one generation. */
   readonly graceReplays: number;
+  /** However often it is refreshed, a grant ends so long after the sign-in. */
+  readonly grantSeconds: number;
+  /** And so long after it where the identity provider cannot be asked whether the person is still welcome. */
+  readonly unconfirmedSeconds: number;
 }
+
+/** When the grant is over at the latest, and every token with it. */
+export function endOf(
+  grant: Pick<Grant, 'createdAt' | 'sessionDueAt'>,
+  { grantSeconds, unconfirmedSeconds }: Pick<GrantPolicy, 'grantSeconds' | 'unconfirmedSeconds'>,
+): number {
+  const confirmable = grant.sessionDueAt !== undefined;
+  return grant.createdAt + (confirmable ? grantSeconds : Math.min(grantSeconds, unconfirmedSeconds));
+}
+
+/** How far the clocks of two instances may be apart. */
+export const skewSeconds = 60;
+
+/** Whether the identity provider is to be asked; a date beyond the interval was set by a wrong clock or a longer interval. */
+export function isDue({ sessionDueAt }: Grant, identityCheckSeconds: number, now: number): boolean {
+  if (sessionDueAt === undefined) return false;
+  return now >= sessionDueAt || sessionDueAt - now > identityCheckSeconds + skewSeconds;
+}
+
+/** What is known of the person behind a grant that was due. */
+export type Standing =
+  /** The provider knows them; its groups that count, and when it is to be asked again. */
+  | { readonly outcome: 'confirmed'; readonly groups: readonly string[]; readonly dueAt: number }
+  /** Nobody could say, and that may be so for now; `dueAt`: no need to look before then. */
+  | { readonly outcome: 'unknown'; readonly dueAt?: number }
+  /** Nobody could say for too long. */
+  | { readonly outcome: 'stale'; readonly retrySeconds: number }
+  /** The provider said no; `reason` is private. */
+  | { readonly outcome: 'over'; readonly reason: string };
 
 /** Private reasons of a refusal. */
 export type GrantRefusal =
@@ -65,6 +100,7 @@ export type GrantRefusal =
   | 'grant.other_resource'
   | 'grant.scope'
   | 'grant.generation'
+  | 'grant.expired'
   | 'code.expired'
   | 'code.redirect_uri'
   | 'code.verifier'
@@ -73,8 +109,10 @@ export type GrantRefusal =
 export type GrantDecision =
   /** Issue tokens; store `next` first. `replay`: the same successor again, for a lost answer or a parallel refresh. */
   | { readonly outcome: 'issue'; readonly next: Grant; readonly scope: readonly string[]; readonly replay: boolean }
-  /** A spent credential came back: store `next`, which is ended, and refuse. */
+  /** A spent credential came back, or the person is gone: store `next`, which is ended, and refuse. */
   | { readonly outcome: 'revoke'; readonly next: Grant }
+  /** Nothing changes, and the same credential may be good in a while: whether the person is welcome is not known. */
+  | { readonly outcome: 'postpone'; readonly retrySeconds: number }
   /** Nothing changes: the wrong hands, the wrong verifier, too late. */
   | { readonly outcome: 'refuse'; readonly reason: GrantRefusal };
 
@@ -91,6 +129,7 @@ export function present(
 ): GrantDecision {
   if (request.clientDigest !== grant.clientDigest) return refuse('grant.other_client');
   if (grant.endedAt !== undefined) return refuse('grant.ended');
+  if (now >= endOf(grant, policy)) return refuse('grant.expired');
   // The code is generation 0 and nothing else is; no other MAC is ever made.
   if ((presented.kind === 'authorization-code') !== (presented.generation === 0)) return refuse('grant.generation');
   // RFC 8707 §2.2: a token request may name the resource again, and may not name another.
@@ -120,6 +159,23 @@ export function present(
   }
   const endReason = presented.kind === 'authorization-code' ? 'code_replayed' : 'refresh_token_replayed';
   return { outcome: 'revoke', next: { ...grant, endedAt: now, endReason } };
+}
+
+/** The same decision in the light of what is known of the person; what would not be issued anyway stays as it is. */
+export function confirm(grant: Grant, decision: GrantDecision, standing: Standing, now: number): GrantDecision {
+  if (decision.outcome !== 'issue') return decision;
+  if (standing.outcome === 'over') return { outcome: 'revoke', next: identityEnded(grant, now) };
+  if (standing.outcome === 'stale') return { outcome: 'postpone', retrySeconds: standing.retrySeconds };
+  const { dueAt } = standing;
+  if (dueAt === undefined) return decision;
+  const { groups, ...rest } = decision.next;
+  const counted = standing.outcome === 'confirmed' ? standing.groups : (groups ?? []);
+  return { ...decision, next: { ...rest, ...(counted.length > 0 && { groups: counted }), sessionDueAt: dueAt } };
+}
+
+/** The grant of a person whom the identity provider no longer knows. */
+export function identityEnded(grant: Grant, now: number): Grant {
+  return { ...grant, endedAt: now, endReason: 'identity_ended' };
 }
 
 /** What only a code brings: redirect URI and code verifier (RFC 6749 §4.1.3, RFC 7636 §4.6). */

@@ -1,5 +1,6 @@
 /** What the endpoints are made of: each takes of these what it needs. */
 import type { Records } from '@mcp-gatehouse/records';
+import type { Log } from '../audit/events.ts';
 import type { IdentityProvider } from '../identity-providers/identity-provider.ts';
 import type { EndpointPaths } from '../oauth/metadata.ts';
 import type { Resource } from '../oauth/resource.ts';
@@ -10,19 +11,13 @@ import type { BrowserCookie } from './browser.ts';
 import type { RequestBudget } from './budget.ts';
 import type { Client, ClientResolver } from './clients/client.ts';
 import type { ClientRegistry, Registration } from './clients/registered.ts';
+import type { Budgets } from './endpoint-budgets.ts';
 import type { AssertionIssuer } from './grant-types/jwt-bearer.ts';
+import type { IdentitySessions } from './identity-session.ts';
 import type { AuthRecords } from './records.ts';
 import type { SingleUse } from './single-use.ts';
 
-/** One structured event an outcome. Values are safe to keep: no credential, no query string, no e-mail address. */
-export interface LogEvent {
-  readonly event: string;
-  /** The private reason of a refusal. */
-  readonly reason?: string;
-  readonly [field: string]: unknown;
-}
-
-export type Log = (event: LogEvent) => void;
+export type { Log, LogEvent } from '../audit/events.ts';
 
 /** How long things live, in seconds, and how lenient a rotation is. */
 export interface Lifetimes {
@@ -38,6 +33,12 @@ export interface Lifetimes {
   readonly consentSeconds: number;
   /** From the consent to the way back from the identity provider. */
   readonly signInSeconds: number;
+  /** How often a refresh asks the identity provider whether the person is still welcome, and in which groups. */
+  readonly identityCheckSeconds: number;
+  /** How long refreshes go on while it gives no answer. */
+  readonly identityStaleSeconds: number;
+  /** When a grant ends whose identity provider cannot be asked, counted from the sign-in. */
+  readonly unconfirmedSeconds: number;
 }
 
 export const defaultLifetimes: Lifetimes = {
@@ -49,6 +50,9 @@ export const defaultLifetimes: Lifetimes = {
   graceReplays: 10,
   consentSeconds: 30 * 60,
   signInSeconds: 10 * 60,
+  identityCheckSeconds: 3600,
+  identityStaleSeconds: 7 * 24 * 3600,
+  unconfirmedSeconds: 30 * 24 * 3600,
 };
 
 export interface Parts {
@@ -61,12 +65,16 @@ export interface Parts {
   readonly keyring: Keyring;
   readonly signer: Signer;
   readonly identityProvider: IdentityProvider;
+  /** The cascade to the identity provider when a grant is revoked. */
+  readonly endSession?: IdentitySessions['end'];
   readonly resolveClient: ClientResolver;
   /** For `private_key_jwt` and ID-JAG. */
   readonly singleUse: SingleUse;
   readonly registry: ClientRegistry;
   /** How many registrations are accepted; no limit where they are stateless. */
   readonly registrationBudget?: RequestBudget<Registration>;
+  /** What of the budgets is not the default. */
+  readonly budgets?: Budgets;
   /** Whether a configured client may act for itself (`client_credentials`). */
   readonly machineClients: boolean;
   /** Whether clients may be metadata documents (CIMD). */

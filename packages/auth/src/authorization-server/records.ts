@@ -1,17 +1,20 @@
 /** What the authorization server keeps: the closed map of its records. Nothing in it is a usable credential (SEC-08). */
 import type { JsonWebKey } from 'node:crypto';
 import type { Kinds } from '@mcp-gatehouse/records';
+import { auditKinds, type StoredAuditEvent } from '../audit/audit-records.ts';
 import type { SigningAlgorithm } from '../signers/signer.ts';
 import { type RegisteredClient, registeredClientKinds } from './clients/stored-registration.ts';
 import type { Grant } from './grant.ts';
+import { type IdentitySession, identitySessionKinds } from './identity-session-record.ts';
 import { type PersonSession, type PersonSignIn, personKinds } from './person-session.ts';
+import { type RememberedConsent, type Remembering, rememberedConsentKinds } from './remembered-consent.ts';
 import { type SpentAssertion, singleUseKinds } from './single-use.ts';
 
 /**
  * What `/authorize` received, from the person's consent until the identity provider sends them back. Its id is the
  * SHA-256 of the `state` we gave the identity provider; PKCE verifier and nonce are derived from that state, not stored.
  */
-export interface AuthorizationRequest {
+export interface AuthorizationRequest extends Remembering {
   /** SHA-256 of the client id. */
   readonly clientDigest: string;
   readonly clientName?: string;
@@ -70,6 +73,9 @@ export type AuthRecords = {
   registeredClient: RegisteredClient;
   personSignIn: PersonSignIn;
   personSession: PersonSession;
+  rememberedConsent: RememberedConsent;
+  auditEvent: StoredAuditEvent;
+  identitySession: IdentitySession;
 };
 
 export const authKinds: Kinds<AuthRecords> = {
@@ -80,4 +86,7 @@ export const authKinds: Kinds<AuthRecords> = {
   ...singleUseKinds,
   ...registeredClientKinds,
   ...personKinds,
+  ...rememberedConsentKinds,
+  ...auditKinds,
+  ...identitySessionKinds,
 };

@@ -65,7 +65,13 @@ export function revocation(options: RevocationOptions): EndGrant {
       throw error instanceof ContentionError ? unavailable('grant.contention', error) : error;
     });
     if (outcome === 'ended') {
-      log({ event: 'grant.revoked', grant: grantId, by, client: grant?.clientDigest.slice(0, 8) });
+      log({
+        event: 'grant.revoked',
+        grant: grantId,
+        by,
+        client: grant?.clientDigest.slice(0, 8),
+        person: grant?.subject.slice(0, 8),
+      });
     }
     if (grant) {
       grantEnded?.(grantId);

@@ -1,4 +1,11 @@
-/** Amazon Cognito: a preset of `oidc` whose endpoints follow from the user pool, so that a cold start fetches nothing. */
+/**
+ * Amazon Cognito: a preset of `oidc` whose endpoints follow from the user pool, so that a cold start fetches nothing.
+ * A refresh token comes with every sign-in, unasked for (Cognito has no `offline_access`); groups are `cognito:groups`.
+ *
+ * With refresh token rotation ("RefreshTokenRotationType" in the API reference) each renewal brings a new token, and the
+ * one before is taken again for RetryGracePeriodSeconds, 0 to 60. Set it above twice `timeoutSeconds`: a renewal whose
+ * answer was lost is asked once more at once, and with 0 that one is refused and ends the session.
+ */
 
 import type { IdentityProvider } from './identity-provider.ts';
 import { oidc } from './oidc.ts';
@@ -17,10 +24,12 @@ export interface CognitoOptions {
   /** For a pool that is not Amazon's: the origin its issuer starts with, such as `http://localhost:8081`. */
   readonly issuerOrigin?: string;
   readonly name?: string;
+  /** Seconds for one answer of the pool; 10. */
+  readonly timeoutSeconds?: number;
 }
 
 export function cognito(options: CognitoOptions): IdentityProvider {
-  const { userPoolId, clientId, clientSecret, scope, issuerForm = 'original' } = options;
+  const { userPoolId, clientId, clientSecret, scope, timeoutSeconds, issuerForm = 'original' } = options;
   const region = /^([a-z]{2}(?:-[a-z]+)+-\d+)_[A-Za-z0-9]{1,55}$/.exec(userPoolId)?.[1];
   if (region === undefined)
     throw new TypeError(`userPoolId: "${userPoolId}" is not of the form eu-central-1_AbCdEf123`);
@@ -34,10 +43,14 @@ export function cognito(options: CognitoOptions): IdentityProvider {
     name: options.name ?? new URL(domain).host,
     ...(clientSecret !== undefined && { clientSecret }),
     ...(scope && { scope }),
+    ...(timeoutSeconds !== undefined && { timeoutSeconds }),
+    groupsClaim: 'cognito:groups',
     endpoints: {
       authorization: `${domain}/oauth2/authorize`,
       token: `${domain}/oauth2/token`,
       jwks: `${issuer}/.well-known/jwks.json`,
+      revocation: `${domain}/oauth2/revoke`,
+      userInfo: `${domain}/oauth2/userInfo`,
     },
   });
 }

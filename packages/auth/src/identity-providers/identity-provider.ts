@@ -24,25 +24,36 @@ export interface SignInBinding {
   readonly codeVerifier: string;
 }
 
-/** Why a sign-in did not come to an identity. */
+/** Why a sign-in did not come to an identity, or why nobody could say of a session what has become of its person. */
 export class IdentityProviderError extends Error {
   override readonly name = 'IdentityProviderError';
-  /** Away or overloaded: the same sign-in may work in a moment. Otherwise the answer is final. */
+  /** Away or overloaded: the same may work in a moment. Otherwise the answer is final. */
   readonly transient: boolean;
   /** A private tag for the log. */
   readonly reason: string;
+  /** Out of sight of whatever prints errors: there is a token in it. */
+  readonly #session: string | undefined;
 
-  constructor(reason: string, options: { transient: boolean; cause?: unknown }) {
+  constructor(reason: string, options: { transient: boolean; cause?: unknown; session?: string | undefined }) {
     super(`The identity provider did not sign the person in: ${reason}`, { cause: options.cause });
     this.reason = reason;
     this.transient = options.transient;
+    this.#session = options.session;
+  }
+
+  /**
+   * Of `renew` alone, and only where it is transient: the provider had already replaced what is in the session when
+   * something after that went wrong. To be stored in the place of the one that was used, which is worth nothing now.
+   */
+  get session(): string | undefined {
+    return this.#session;
   }
 }
 
 /** What the identity provider says of somebody who signed in. */
 export interface SignIn {
   readonly identity: Identity;
-  /** The provider's own groups of the person; empty where it says nothing. */
+  /** The provider's own groups of the person, at most 200 of at most 256 characters; empty where it says nothing. */
   readonly groups: readonly string[];
   /**
    * What it takes to ask the provider about the person again, its refresh token among it: text that only its maker
@@ -66,9 +77,10 @@ export interface IdentityProvider {
   finish(query: URLSearchParams, binding: SignInBinding, redirectUri: string): Promise<SignIn>;
   /**
    * Whether the person of this session is still who they were; at most once at a time for one session, because a
-   * provider may rotate what is in it. Throws `IdentityProviderError`: `transient` where nobody knows, else a definite no.
+   * provider may rotate what is in it. Throws `IdentityProviderError`: `transient` where nobody knows, our own wrong
+   * configuration among that; else a definite no about the person. See `IdentityProviderError.session`.
    */
   renew?(session: string, identity: Identity): Promise<RenewedSession>;
-  /** Ends the session at the provider; ended twice is ended. Throws `IdentityProviderError`. */
+  /** Ends the session at the provider, where it has a way to; ended twice is ended. Throws `IdentityProviderError`. */
   end?(session: string): Promise<void>;
 }

@@ -20,4 +20,9 @@ export interface AccessToken {
   readonly roles?: readonly string[];
   /** What the user may do, such as `read:schemas`; absent where nobody says. */
   readonly permissions?: readonly string[];
+  /**
+   * What else the token says, under names that have no meaning of their own: what an operator gave a machine client,
+   * such as `connector_id`. JSON values, never more than the token's own 8,192 characters; absent where there are none.
+   */
+  readonly claims?: Readonly<Record<string, unknown>>;
 }

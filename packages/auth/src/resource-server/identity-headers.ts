@@ -7,6 +7,12 @@ import type { AccessToken } from './access-token.ts';
 
 export const identityHeaderPrefix = 'x-gatehouse-';
 
+/**
+ * Of one value. A token has 8,192 characters at most and its JSON three quarters of that; percent-encoding writes three
+ * characters for a byte. What is longer was not written by us.
+ */
+const maxValueLength = 3 * 6144;
+
 /** What a target may know of its caller. */
 export interface CallerIdentity {
   /** The user, stable and opaque; key your data by it. */
@@ -16,6 +22,11 @@ export interface CallerIdentity {
   /** The identity provider's own names for the user. */
   readonly identityIssuer?: string;
   readonly identitySubject?: string;
+  /** What the user is and may do; absent where nobody says. */
+  readonly roles?: readonly string[];
+  readonly permissions?: readonly string[];
+  /** What else the token says, such as a machine client's own claims. */
+  readonly claims?: Readonly<Record<string, unknown>>;
 }
 
 /**
@@ -32,6 +43,10 @@ export function writeIdentityHeaders(token: AccessToken, secret?: string): Array
     headers.push(['x-gatehouse-identity-issuer', printable(token.identity.issuer)]);
     headers.push(['x-gatehouse-identity-subject', printable(token.identity.subject)]);
   }
+  // JSON, because names of roles may hold spaces; a list that is there and empty stays one.
+  if (token.roles) headers.push(['x-gatehouse-roles', printable(JSON.stringify(token.roles))]);
+  if (token.permissions) headers.push(['x-gatehouse-permissions', printable(JSON.stringify(token.permissions))]);
+  if (token.claims) headers.push(['x-gatehouse-claims', printable(JSON.stringify(token.claims))]);
   if (secret !== undefined) headers.push(['x-gatehouse-secret', printable(secret)]);
   return headers;
 }
@@ -46,7 +61,9 @@ export function readIdentityHeaders(
 ): CallerIdentity | undefined {
   const value = (name: string): string | undefined => {
     const raw = headers[`${identityHeaderPrefix}${name}`];
-    return typeof raw === 'string' && raw !== '' ? decodeURIComponent(raw) : undefined;
+    if (raw === undefined || raw === '') return undefined;
+    if (typeof raw !== 'string' || raw.length > maxValueLength) throw new TypeError(`${name} was not written by us`);
+    return decodeURIComponent(raw);
   };
   try {
     if (secret === '') return undefined; // a variable set to nothing would believe everybody
@@ -56,16 +73,39 @@ export function readIdentityHeaders(
     if (subject === undefined || clientId === undefined) return undefined;
     const identityIssuer = value('identity-issuer');
     const identitySubject = value('identity-subject');
+    const roles = parsed(value('roles'), isNames);
+    const permissions = parsed(value('permissions'), isNames);
+    const claims = parsed(value('claims'), isClaims);
     return {
       subject,
       clientId,
       scope: (value('scope') ?? '').split(' ').filter(Boolean),
       ...(identityIssuer !== undefined && { identityIssuer }),
       ...(identitySubject !== undefined && { identitySubject }),
+      ...(roles && { roles }),
+      ...(permissions && { permissions }),
+      ...(claims && { claims }),
     };
   } catch {
-    return undefined; // a broken percent escape: not written by us
+    return undefined; // a broken escape, something else than we write, or a header twice: not written by us
   }
+}
+
+/** Throws where the text is no JSON of this form. */
+function parsed<T>(text: string | undefined, is: (value: unknown) => value is T): T | undefined {
+  if (text === undefined) return undefined;
+  const value: unknown = JSON.parse(text);
+  if (!is(value)) throw new TypeError('not of the form we write');
+  return value;
+}
+
+function isNames(value: unknown): value is readonly string[] {
+  return Array.isArray(value) && value.every((one) => typeof one === 'string');
+}
+
+/** `__proto__` is never a claim here, and would become one's prototype wherever a target copies them. */
+function isClaims(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) && !Object.hasOwn(value, '__proto__');
 }
 
 /**

@@ -1,4 +1,5 @@
 /** The verifier: is this text an access token of ours, for this resource, in time (RFC 9068 §4, RFC 8725). */
+import { furtherClaims, isNames } from '../oauth/claims.ts';
 import type { Signer } from '../signers/signer.ts';
 import type { AccessToken } from './access-token.ts';
 import { invalidToken } from './challenge.ts';
@@ -65,6 +66,11 @@ async function verify(token: string, { issuer, resource, keys, now, skewSeconds 
   // RFC 7515 §4.1.11; `b64` (RFC 7797) may only come with it. Neither is ever ours.
   if ('crit' in header || 'b64' in header) throw invalidToken('token.critical_header');
   if (typeof header.kid !== 'string' || header.kid.length > 64) throw invalidToken('token.key_id');
+  const claims = decode(encodedClaims);
+  const { iss, aud, exp, nbf, iat, sub, client_id: clientId, jti, scope, grant_id: grantId } = claims;
+  // Not believed yet, and refused already: another issuer's token is no reason to ask anybody for a key.
+  if (iss !== issuer) throw invalidToken('token.issuer');
+  if (aud !== resource) throw invalidToken('token.audience');
   const found = keys.verificationKey(header.kid);
   const key = found instanceof Promise ? await found : found;
   if (!key) throw invalidToken('token.key_unknown');
@@ -72,17 +78,15 @@ async function verify(token: string, { issuer, resource, keys, now, skewSeconds 
   if (header.alg !== key.algorithm) throw invalidToken('token.algorithm');
   if (!key.verify(`${encodedHeader}.${encodedClaims}`, signature)) throw invalidToken('token.signature');
 
-  const claims = decode(encodedClaims);
-  const { iss, aud, exp, nbf, iat, sub, client_id: clientId, jti, scope, grant_id: grantId } = claims;
-  if (iss !== issuer) throw invalidToken('token.issuer');
-  if (aud !== resource) throw invalidToken('token.audience');
   if (typeof exp !== 'number' || now() >= exp + skewSeconds) throw invalidToken('token.expired');
   if (nbf !== undefined && (typeof nbf !== 'number' || now() < nbf - skewSeconds)) throw invalidToken('token.not_yet');
   if (typeof sub !== 'string' || sub === '' || typeof clientId !== 'string' || typeof jti !== 'string') {
     throw invalidToken('token.claims');
   }
   const identity = claims.sub_id as { iss?: unknown; sub?: unknown } | undefined;
-  const accessToken: AccessToken = {
+  const further = furtherClaims(claims);
+  // Remembered and handed to many: what one request could change, the next would believe.
+  const accessToken: AccessToken = deeplyFrozen({
     subject: sub,
     clientId,
     scope: typeof scope === 'string' && scope !== '' ? scope.split(' ') : [],
@@ -96,12 +100,16 @@ async function verify(token: string, { issuer, resource, keys, now, skewSeconds 
       typeof identity.sub === 'string' && { identity: { issuer: identity.iss, subject: identity.sub } }),
     ...(isNames(claims.roles) && { roles: claims.roles }),
     ...(isNames(claims.permissions) && { permissions: claims.permissions }),
-  };
+    ...(further && { claims: further }),
+  });
   return { accessToken, keyId: header.kid };
 }
 
-function isNames(value: unknown): value is readonly string[] {
-  return Array.isArray(value) && value.every((one) => typeof one === 'string');
+/** JSON values have no circles, and 8,192 characters no depth that a stack could not hold. */
+function deeplyFrozen<T>(value: T): T {
+  if (typeof value !== 'object' || value === null) return value;
+  for (const one of Object.values(value)) deeplyFrozen(one);
+  return Object.freeze(value);
 }
 
 function decode(part: string): Record<string, unknown> {

@@ -259,6 +259,7 @@ describe('time', () => {
   });
 
   it('however often it is refreshed, a grant ends after a year, and its last access token with it', async () => {
+    harness = startHarness({ lifetimes: { unconfirmedSeconds: 365 * day } });
     const { refresh, tokens } = await withTokens(harness);
     const end = harness.clock.seconds + 365 * day;
     let token = tokens.refresh_token;

@@ -68,7 +68,7 @@ export function startServer(options: ServerOptions = {}) {
       (await configured(id)) ?? (await registry.resolve(id)) ?? (await options.otherClients?.(id)),
     browserCookie: browserCookie(issuer, 3600),
     privateUseSchemes: knownPrivateUseSchemes,
-    lifetimes: defaultLifetimes,
+    lifetimes: { ...defaultLifetimes, unconfirmedSeconds: defaultLifetimes.grantSeconds },
     log: (event) => events.push(event),
     now,
     singleUse: singleUse(records, now),

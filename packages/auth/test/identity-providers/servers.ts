@@ -16,12 +16,14 @@ export const binding = (): SignInBinding => ({
   codeVerifier: randomBytes(32).toString('base64url'),
 });
 
-interface Running {
+export interface Running {
   readonly issuer: string;
   close(): Promise<void>;
 }
 
-async function listen(make: (issuer: string) => (req: IncomingMessage, res: ServerResponse) => void): Promise<Running> {
+export async function listen(
+  make: (issuer: string) => (req: IncomingMessage, res: ServerResponse) => void,
+): Promise<Running> {
   let handle: ReturnType<typeof make> | undefined;
   const server: Server = createServer((req, res) => handle?.(req, res));
   server.listen(0, '127.0.0.1');
@@ -38,18 +40,62 @@ async function listen(make: (issuer: string) => (req: IncomingMessage, res: Serv
   };
 }
 
-/** `oidc-provider` with its own login form and one client of ours. */
-export function startProvider(): Promise<Running> {
+/** How one vendor's provider differs from the plain one. */
+export interface ProviderShape {
+  /** Of the issuer, below the host: `/realms/acme`. */
+  readonly path?: string;
+  /** Claims of everybody's id_token beside `sub`. */
+  readonly claims?: Readonly<Record<string, unknown>>;
+  readonly scopes?: readonly string[];
+  /** Gives everybody a refresh token, whatever scope was asked for. */
+  readonly alwaysRefresh?: boolean;
+  readonly authentication?: 'client_secret_basic' | 'client_secret_post';
+}
+
+/** `oidc-provider` with its own login form, refresh tokens that rotate, revocation, and one client of ours. */
+export async function startProvider(shape: ProviderShape = {}): Promise<Running> {
   const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
-  return listen((issuer) =>
-    new Provider(issuer, {
-      clients: [{ client_id: client.id, client_secret: client.secret, redirect_uris: [callbackUrl] }],
+  const { path = '', claims = {}, scopes = ['openid', 'offline_access'] } = shape;
+  const mount = path.replace(/\/$/, '');
+  const running = await listen((origin) => {
+    const handle = new Provider(origin + path, {
+      clients: [
+        {
+          client_id: client.id,
+          client_secret: client.secret,
+          redirect_uris: [callbackUrl],
+          grant_types: ['authorization_code', 'refresh_token'],
+          token_endpoint_auth_method: shape.authentication ?? 'client_secret_basic',
+        },
+      ],
+      scopes,
+      claims: { openid: ['sub', ...Object.keys(claims)] },
+      conformIdTokenClaims: false,
+      features: { revocation: { enabled: true } },
+      rotateRefreshToken: true,
+      ...(shape.alwaysRefresh === true && { issueRefreshToken: async () => true }),
       cookies: { keys: ['not a secret: these cookies live for one test'] },
       jwks: { keys: [{ ...privateKey.export({ format: 'jwk' }), use: 'sig', kid: 'provider-key' }] },
-      findAccount: (_: unknown, id: string) => ({ accountId: id, claims: () => ({ sub: id }) }),
-      ttl: { AccessToken: 60, AuthorizationCode: 60, IdToken: 60, Interaction: 60, Session: 60, Grant: 60 },
-    }).callback(),
-  );
+      findAccount: (_: unknown, id: string) => ({ accountId: id, claims: () => ({ sub: id, ...claims }) }),
+      ttl: {
+        AccessToken: 60,
+        AuthorizationCode: 60,
+        IdToken: 60,
+        Interaction: 60,
+        Session: 60,
+        Grant: 60,
+        RefreshToken: 60,
+      },
+    }).callback();
+    return (req, res) => {
+      // As a router mounts it: the rest of the path in `url`, all of it in `originalUrl`.
+      const { url = '/' } = req;
+      if (mount !== '' && url.startsWith(`${mount}/`))
+        Object.assign(req, { originalUrl: url, url: url.slice(mount.length) });
+      handle(req, res);
+    };
+  });
+  return { ...running, issuer: running.issuer + path };
 }
 
 /** A person with a browser: follows redirects, fills in the forms, and stops at our callback; its query comes back. */
@@ -87,13 +133,23 @@ export async function signIn(start: string, login: string): Promise<URLSearchPar
   throw new Error('the sign-in did not come to an end');
 }
 
+export interface Answer {
+  readonly status: number;
+  readonly body: string;
+  readonly headers?: Record<string, string>;
+}
+
 /** What the misbehaving provider answers; each can be changed at any time. */
 export interface Behaviour {
   discovery: (issuer: string) => { status: number; body: string; headers?: Record<string, string> };
   token: (issuer: string) => Promise<{ status: number; body: string; headers?: Record<string, string> }>;
   jwks: () => { status: number; body: string };
+  /** Further endpoints, by the end of their path. */
+  readonly routes: Record<string, (body: string) => Answer | Promise<Answer>>;
   /** Answers nothing at all. */
   silent: boolean;
+  /** So many answers to the token endpoint are made, and lost on their way. */
+  lose: number;
   readonly requests: Array<{ path: string; authorization: string | undefined; body: string }>;
 }
 
@@ -140,7 +196,9 @@ export async function startMisbehaving(): Promise<Running & { behaviour: Behavio
           { ...rsaKey.publicKey.export({ format: 'jwk' }), kid: 'idp-2', alg: 'RS256', use: 'sig' },
         ],
       }),
+    routes: {},
     silent: false,
+    lose: 0,
     requests: [],
   };
   const running = await listen((issuer) => async (req, res) => {
@@ -156,7 +214,14 @@ export async function startMisbehaving(): Promise<Running & { behaviour: Behavio
         ? await behaviour.token(issuer)
         : path.includes('jwks')
           ? behaviour.jwks()
-          : undefined;
+          : await Object.entries(behaviour.routes).find(([end]) => path.endsWith(end))?.[1](
+              Buffer.concat(chunks).toString(),
+            );
+    if (path.endsWith('/token') && behaviour.lose > 0) {
+      behaviour.lose -= 1;
+      res.destroy();
+      return;
+    }
     res.writeHead(answer?.status ?? 404, {
       'content-type': 'application/json',
       ...answer?.headers,

@@ -86,6 +86,61 @@ describe('identity headers', () => {
     expect(readIdentityHeaders(headersOf(written), secret)).toBeUndefined();
   });
 
+  it('say what the caller is, may do, and what else its token says', () => {
+    const told = { roles: ['night shift', 'reader'], permissions: [], claims: { connector_id: 'c-1', n: 1 } };
+    const written = writeIdentityHeaders({ ...token, ...told });
+    expect(headersOf(written)).toMatchObject({
+      'x-gatehouse-roles': '["night shift","reader"]',
+      'x-gatehouse-permissions': '[]',
+      'x-gatehouse-claims': '{"connector_id":"c-1","n":1}',
+    });
+    expect(readIdentityHeaders(headersOf(written))).toMatchObject(told);
+    for (const [name] of written) expect(name.startsWith(identityHeaderPrefix)).toBe(true);
+  });
+
+  it('roles, permissions and claims come back as they were, whatever they hold', () => {
+    const text = fc.string({ unit: 'binary' });
+    const names = fc.array(text, { maxLength: 5 });
+    const claims = fc.dictionary(
+      text.filter((name) => name !== '__proto__'),
+      fc.jsonValue(),
+      { maxKeys: 5, noNullPrototype: true },
+    );
+    fc.assert(
+      fc.property(names, names, claims, (roles, permissions, given) => {
+        const told = { roles, permissions, claims: JSON.parse(JSON.stringify(given)) as Record<string, unknown> };
+        const written = writeIdentityHeaders({ ...token, ...told }, secret);
+        for (const [, value] of written) expect(value).toMatch(/^[\x20-\x7e]*$/);
+        const arrived = headersOf(written.map(([name, value]) => [name, value.trim()] as const));
+        expect(readIdentityHeaders(arrived, secret)).toMatchObject(told);
+      }),
+    );
+  });
+
+  it.each(['\r\nx-gatehouse-subject: root', '\0', 'Zoë 🗝', '\ud800', '%2C', '"', '__proto__', ' '])(
+    'a claim of %j ends no header and starts none',
+    (odd) => {
+      const told = {
+        roles: [odd],
+        permissions: [odd, odd],
+        claims: { [`x${odd}`]: odd, list: [odd, { [`y${odd}`]: 1 }] },
+      };
+      const written = writeIdentityHeaders({ ...token, ...told });
+      for (const [, value] of written) expect(value).toMatch(/^[\x20-\x7e]*$/);
+      expect(readIdentityHeaders(headersOf(written))).toMatchObject(told);
+    },
+  );
+
+  it('stay within bounds for the worst that a token of 8,192 characters can hold', () => {
+    const claims = { c: '\u0080'.repeat(3000) };
+    const written = writeIdentityHeaders({ ...token, claims });
+    expect(Math.max(...written.map(([, value]) => value.length))).toBeLessThanOrEqual(3 * 6144);
+    expect(readIdentityHeaders(headersOf(written))).toMatchObject({ claims });
+    // Two thousand bytes of claims, the most that can be configured, in the widest of characters.
+    const configured = writeIdentityHeaders({ ...token, claims: { c: '\u0080'.repeat(1020) } }, secret);
+    expect(configured.flat().join('').length).toBeLessThan(8192);
+  });
+
   it('without an identity or a secret hold neither', () => {
     const { identity: _, ...anonymous } = token;
     const written = writeIdentityHeaders(anonymous);
@@ -117,6 +172,18 @@ describe('identity headers', () => {
     ['no client', { ...good, 'x-gatehouse-client-id': undefined }],
     ['a broken escape', { ...good, 'x-gatehouse-subject': '%zz' }],
     ['an escape that is not UTF-8', { ...good, 'x-gatehouse-subject': '%ff' }],
+    ['roles that are no JSON', { ...good, 'x-gatehouse-roles': 'admin' }],
+    ['roles that are no list', { ...good, 'x-gatehouse-roles': '"admin"' }],
+    ['roles that are no text', { ...good, 'x-gatehouse-roles': '[["admin"]]' }],
+    ['roles twice', { ...good, 'x-gatehouse-roles': ['["a"]', '["b"]'] }],
+    ['roles twice, joined', { ...good, 'x-gatehouse-roles': '["a"], ["b"]' }],
+    ['permissions that are an object', { ...good, 'x-gatehouse-permissions': '{"0":"all"}' }],
+    ['claims that are a list', { ...good, 'x-gatehouse-claims': '[]' }],
+    ['claims that are null', { ...good, 'x-gatehouse-claims': 'null' }],
+    ['claims cut short', { ...good, 'x-gatehouse-claims': '{"a":"b' }],
+    ['claims twice', { ...good, 'x-gatehouse-claims': ['{}', '{}'] }],
+    ['claims with a prototype', { ...good, 'x-gatehouse-claims': '{"__proto__":{"admin":true}}' }],
+    ['claims longer than we write', { ...good, 'x-gatehouse-claims': `{"a":"${'b'.repeat(18_432)}"}` }],
   ])('%s: nobody', (_, headers) => {
     expect(readIdentityHeaders(headers, secret)).toBeUndefined();
   });

@@ -33,6 +33,7 @@ describe('importing', () => {
     expect(other).toEqual([]);
     // Listed, so that whoever adds one has to say so here.
     expect(loaded.filter((url) => url.startsWith('src/'))).toEqual([
+      'src/oauth/claims.ts',
       'src/oauth/error.ts',
       'src/oauth/http.ts',
       'src/oauth/metadata.ts',

@@ -77,12 +77,7 @@ export async function keysCommand(args: readonly string[]): Promise<number> {
   }
   const { config, json } = plan;
   // Of the secrets those of the keyring alone: a job that rotates keys need not know the identity provider's.
-  const secrets = readSecrets({
-    ...config,
-    resources: [],
-    clients: [],
-    identityProvider: { ...config.identityProvider, clientSecret: undefined },
-  });
+  const secrets = readSecrets({ secrets: config.secrets, resources: [], clients: [] });
   const records = await openRecords(config.records);
   try {
     const now = Math.floor(Date.now() / 1000);

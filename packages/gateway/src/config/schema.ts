@@ -1,47 +1,31 @@
 /** The gateway's configuration: one schema, unknown keys refused, every fault with its path. */
-import { publicUrlFaults } from '@mcp-gatehouse/auth';
+import { budgetedEndpoints } from '@mcp-gatehouse/auth';
 import * as z from 'zod';
-import { isLoopbackHost } from '../loopback.ts';
+import { authorizerSettings } from './authorizer-settings.ts';
+import { identityProvider } from './identity-provider.ts';
+import {
+  httpUrl,
+  openTargetUrl,
+  path,
+  providerUrl,
+  publicUrl,
+  roleRules,
+  seconds,
+  secretReference,
+  targetUrl,
+} from './values.ts';
 
-/** A secret is never written in the configuration, only where it is found. */
-const secretReference = z
-  .union([z.strictObject({ env: z.string().min(1) }), z.strictObject({ file: z.string().min(1) })], {
-    error: 'must be { "env": "NAME" } or { "file": "path" }: secrets never stand in the configuration itself',
-  })
-  .describe('Where a secret is found: an environment variable, or a file whose last newline is dropped.');
+export type { SecretReference } from './values.ts';
 
-export type SecretReference = z.infer<typeof secretReference>;
+const scopeName = z.string().regex(/^[\x21\x23-\x5b\x5d-\x7e]{1,256}$/, 'is no scope');
+const oneOrMore = <T extends z.ZodType<string>>(one: T) => z.union([one, z.array(one)]);
+const needed = z.string().min(1).max(256);
 
-const httpUrl = z.url({ protocol: /^https?$/, error: 'must be an absolute http or https URL' });
-/** A place of the operator's own: the value is not shown, because a password in it would be. */
-const targetUrl = httpUrl.refine((text) => {
-  if (!URL.canParse(text)) return true; // said already
-  const { username, password, hash } = new URL(text);
-  return username === '' && password === '' && hash === '';
-}, 'must have no user and no fragment');
-const openTargetUrl = targetUrl.refine(
-  (text) => !URL.canParse(text) || new URL(text).search === '',
-  'must have no query',
-);
-/** An identity provider: over TLS, or on this computer. */
-const providerUrl = httpUrl.refine((text) => {
-  if (!URL.canParse(text)) return true; // said already
-  const { protocol, hostname, search, hash } = new URL(text);
-  return (protocol === 'https:' || isLoopbackHost(hostname)) && search === '' && hash === '';
-}, 'must be https (plain http is for localhost), without query and fragment');
-const providerOrigin = providerUrl.refine(
-  (text) => !URL.canParse(text) || [new URL(text).origin, `${new URL(text).origin}/`].includes(text),
-  'must be an origin such as https://login.example.com, without a path',
-);
-/** What clients compare byte for byte. */
-const publicUrl = z.string().superRefine((text, context) => {
-  for (const fault of publicUrlFaults(text)) context.addIssue({ code: 'custom', message: fault });
+const toolNeeds = z.strictObject({
+  scope: oneOrMore(scopeName).optional().describe('Every one of them is needed.'),
+  permission: oneOrMore(needed).optional().describe('Every one of them is needed.'),
+  role: oneOrMore(needed).optional().describe('Every one of them is needed.'),
 });
-const path = z
-  .string()
-  .regex(/^(\/[A-Za-z0-9._~-]+)+\/?$/, 'must be a path such as /ankify/mcp, of plain characters')
-  .refine((text) => !/(^|\/)\.{1,2}(\/|$)/.test(text), 'must hold no dot segments');
-const seconds = z.int().min(1);
 
 const resource = z.strictObject({
   path: path
@@ -50,10 +34,20 @@ const resource = z.strictObject({
   name: z.string().min(1).max(80).optional().describe('What a person calls it; stands on the consent page.'),
   target: targetUrl.describe('The MCP server: a Streamable HTTP endpoint.'),
   scopes: z
-    .record(z.string().regex(/^[\x21\x23-\x5b\x5d-\x7e]{1,256}$/, 'is no scope'), z.string().min(1))
+    .record(scopeName, z.string().min(1))
     .default({ mcp: 'use its tools on your behalf' })
     .describe('Every scope, and in words what it lets a client do (“It will be able to …”).'),
   defaultScope: z.array(z.string()).optional().describe('The scope to ask for first; all of them unless given.'),
+  tools: z
+    .record(z.string().min(1).max(256), toolNeeds)
+    .optional()
+    .describe(
+      'Tool, or the start of a name and `*`, to what it needs. A tool that is not named needs every scope, unless there is a `*`.',
+    ),
+  scopeHierarchy: z
+    .record(scopeName, z.array(scopeName))
+    .optional()
+    .describe('Scope, to the scopes it includes, such as write to read. Counts where tools are judged.'),
   targetSecret: secretReference
     .optional()
     .describe('Sent to the target as x-gatehouse-secret, so that it can refuse everybody else.'),
@@ -67,33 +61,6 @@ const resource = z.strictObject({
     .default([])
     .describe('Paths below which GET is forwarded without a token or an identity, such as signed downloads.'),
 });
-
-const identityProvider = z.discriminatedUnion('type', [
-  z.strictObject({
-    type: z.literal('cognito'),
-    userPoolId: z
-      .string()
-      .regex(/^[a-z]{2}(-[a-z]+)+-\d+_[A-Za-z0-9]{1,55}$/, 'must be of the form eu-central-1_AbCdEf123'),
-    domain: providerOrigin.describe('The user pool domain, https://….'),
-    clientId: z.string().min(1).describe('Our app client at the user pool.'),
-    clientSecret: secretReference.optional(),
-    scope: z.array(z.string().min(1)).optional().describe('Scopes to ask for beside openid.'),
-    issuerForm: z
-      .enum(['original', 'updated'])
-      .optional()
-      .describe('Which issuer the pool uses: cognito-idp… (original, the default) or issuer-cognito-idp… (updated).'),
-    issuerOrigin: providerOrigin.optional().describe('Origin of the issuer of a pool that is not Amazon’s.'),
-    name: z.string().min(1).max(80).optional().describe('What people call the sign-in; its host unless given.'),
-  }),
-  z.strictObject({
-    type: z.literal('oidc'),
-    issuer: providerUrl.describe('Exactly as in the provider’s discovery document.'),
-    clientId: z.string().min(1).describe('Our client at the provider.'),
-    clientSecret: secretReference.optional(),
-    scope: z.array(z.string().min(1)).optional().describe('Scopes to ask for beside openid.'),
-    name: z.string().min(1).max(80).optional().describe('What people call the sign-in; its host unless given.'),
-  }),
-]);
 
 const records = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('memory') }),
@@ -114,6 +81,12 @@ const configuredClient = z.strictObject({
   claims: z.record(z.string(), z.json()).optional().describe('Further claims of the tokens it gets for itself.'),
   introspects: z.array(path).optional().describe('Paths of the resources whose tokens it may introspect.'),
 });
+
+const allowance = z.strictObject({ burst: z.int().min(1), perMinute: z.number().positive() });
+const budget = z.union([
+  z.literal(false),
+  z.strictObject({ total: allowance.optional(), perKey: allowance.optional() }),
+]);
 
 export const configSchema = z.strictObject({
   $schema: z.string().optional(),
@@ -157,6 +130,18 @@ export const configSchema = z.strictObject({
     .describe(
       'How clients that register themselves are kept: in their own id (the default), or in the records for 30 days without use.',
     ),
+  assertionIssuers: z
+    .array(
+      z.strictObject({
+        issuer: providerUrl.describe('Exactly as in its assertions.'),
+        jwksUri: httpUrl.describe('Where its public keys are; https, at no private address.'),
+      }),
+    )
+    .default([])
+    .describe('Identity providers whose ID-JAG is accepted (enterprise-managed authorization).'),
+  roles: roleRules
+    .optional()
+    .describe('Who may do what: tokens carry the roles and permissions, and targets are told.'),
   metadataDocuments: z
     .strictObject({ allow: z.array(z.string().min(1)).optional(), deny: z.array(z.string().min(1)).optional() })
     .optional()
@@ -171,6 +156,13 @@ export const configSchema = z.strictObject({
       codeSeconds: seconds.max(600).describe('An authorization code; 60.'),
       refreshIdleSeconds: seconds.describe('A refresh token nobody uses; 30 days.'),
       grantSeconds: seconds.describe('A grant, however often it is refreshed; a year.'),
+      identityCheckSeconds: seconds.describe('How often the identity provider is asked about a person again; an hour.'),
+      identityStaleSeconds: seconds.describe(
+        'How long refreshes go on while the identity provider cannot be asked; 7 days. Then they wait for it.',
+      ),
+      unconfirmedSeconds: seconds.describe(
+        'A grant of somebody the identity provider cannot be asked about (it gave no refresh token); 30 days.',
+      ),
       graceSeconds: z
         .int()
         .min(0)
@@ -183,6 +175,32 @@ export const configSchema = z.strictObject({
     .partial()
     .default({})
     .describe('How long things live.'),
+  budgets: z
+    .partialRecord(z.enum(budgetedEndpoints), budget)
+    .default({})
+    .describe('How much of what anybody may ask for each process answers; false: without a limit.'),
+  audit: z
+    .strictObject({
+      records: z
+        .union([
+          z.literal(false),
+          z.strictObject({
+            days: z.int().min(1).max(3650).default(90).describe('How long each is kept; 90.'),
+            openPerMinute: z
+              .int()
+              .min(0)
+              .default(120)
+              .describe('How many a minute each instance stores of those that anybody can cause; 120.'),
+          }),
+        ])
+        .prefault({})
+        .describe('Keeps audit events in the records, for `gatehouse audit`; false switches it off.'),
+    })
+    .prefault({})
+    .describe('What is kept of security-relevant events (docs/events.md), beside the log.'),
+  authorizer: authorizerSettings
+    .optional()
+    .describe('What the Lambda authorizer of an API Gateway reads; the gateway itself does not.'),
   allowedOrigins: z
     .array(
       z

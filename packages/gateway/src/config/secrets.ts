@@ -14,7 +14,12 @@ export interface Secrets {
 }
 
 /** Every secret, or one `ConfigError` that names each setting at fault and no value. */
-export function readSecrets({ secrets, identityProvider, resources, clients }: Config): Secrets {
+export function readSecrets({
+  secrets,
+  identityProvider,
+  resources,
+  clients,
+}: Pick<Config, 'secrets' | 'resources' | 'clients'> & Partial<Pick<Config, 'identityProvider'>>): Secrets {
   const faults: string[] = [];
   const read = (setting: string, reference: SecretReference, fault: (value: string) => string | undefined): string => {
     try {
@@ -35,7 +40,7 @@ export function readSecrets({ secrets, identityProvider, resources, clients }: C
     ),
   }));
   const clientSecret =
-    identityProvider.clientSecret &&
+    identityProvider?.clientSecret &&
     read('identityProvider.clientSecret', identityProvider.clientSecret, (value) =>
       value === '' ? 'is empty' : undefined,
     );

@@ -1,7 +1,8 @@
-/** The reverse proxy: one request to the target and its answer back, streamed both ways and never held (RS-21). */
+/** The reverse proxy: one request to the target and its answer back, streamed both ways and never held (RS-21) unless a caller has read the message or rewrites the answer. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type Dispatcher, Pool } from 'undici';
-import { challengedScope, type RequestFacts, requestHeaders, responseHeaders } from './headers.ts';
+import { challengedScope, type RequestFacts, requestHeaders, responseHeaders, rewrittenHeaders } from './headers.ts';
+import type { Rewrite, Rewriter } from './rewriter.ts';
 
 export interface Target {
   readonly url: URL;
@@ -34,6 +35,10 @@ export interface Exchange extends Omit<RequestFacts, 'rawHeaders'> {
   readonly maxBodyBytes: number;
   /** Headers of ours on every answer, CORS among them. */
   readonly extraHeaders: Readonly<Record<string, string>>;
+  /** In place of the request's own body, which was read before. */
+  readonly body?: Buffer;
+  /** Unless given, the answer streams through as it is. */
+  readonly rewrite?: Rewrite;
 }
 
 /** What came of it, for the log. */
@@ -43,18 +48,23 @@ export type Outcome =
   /** The target wants a stronger token: the caller answers with its own challenge. Nothing was written. */
   | { readonly outcome: 'insufficient_scope'; readonly scope: readonly string[] }
   /** Nothing was written: the caller says so. */
-  | { readonly outcome: 'unreachable' | 'too_large' | 'refused_by_target' | 'redirected'; readonly cause?: unknown }
+  | {
+      readonly outcome: 'unreachable' | 'too_large' | 'refused_by_target' | 'redirected' | 'unfit_answer';
+      readonly cause?: unknown;
+    }
   /** Broken off in the middle, on either side. */
   | { readonly outcome: 'cut'; readonly cause?: unknown };
 
 export function forward(exchange: Exchange): Promise<Outcome> {
-  const { req, res, target, path, maxBodyBytes, extraHeaders } = exchange;
+  const { req, res, target, path, maxBodyBytes, extraHeaders, body, rewrite } = exchange;
   const declared = Number(req.headers['content-length'] ?? 0);
   if (declared > maxBodyBytes) return Promise.resolve({ outcome: 'too_large' });
   const hasBody = declared > 0 || req.headers['transfer-encoding'] !== undefined;
 
   return new Promise((resolve) => {
     let controller: Dispatcher.DispatchController | undefined;
+    let rewriter: Rewriter | undefined;
+    let begin = () => {};
     let tooLarge = false;
     let settled = false;
     const abort = (reason: string) => {
@@ -70,7 +80,7 @@ export function forward(exchange: Exchange): Promise<Outcome> {
       res.off('close', onClose);
       resolve(outcome);
     };
-    if (hasBody && declared === 0) {
+    if (hasBody && declared === 0 && !body) {
       let received = 0;
       req.on('data', (chunk: Buffer) => {
         received += chunk.length;
@@ -80,6 +90,19 @@ export function forward(exchange: Exchange): Promise<Outcome> {
       });
       req.pause();
     }
+
+    /** What the rewriter gives; undefined where the answer turned out unfit, and is over. */
+    const rewritten = <T>(rewriting: () => T): T | undefined => {
+      try {
+        return rewriting();
+      } catch (cause) {
+        settle({ outcome: 'unfit_answer', cause });
+        abort('the answer must not pass');
+        // Half an answer must not look like a whole one.
+        if (res.headersSent) res.destroy();
+        return undefined;
+      }
+    };
 
     const handler: Dispatcher.DispatchHandler = {
       onRequestStart(started) {
@@ -107,18 +130,32 @@ export function forward(exchange: Exchange): Promise<Outcome> {
           });
           return abort('answered by ourselves');
         }
-        res.writeHead(status, withExtra(responseHeaders(headers), extraHeaders));
-        // Out with the head at once, by an empty write: `flushHeaders` would encode Latin-1 text a second time.
-        res.write(Buffer.alloc(0));
+        rewriter = rewrite && rewritten(() => rewrite(status, headers));
+        if (settled) return;
+        const answered = responseHeaders(headers);
+        begin = () => {
+          res.writeHead(status, withExtra(rewriter ? rewrittenHeaders(answered) : answered, extraHeaders));
+          // Out with the head at once, by an empty write: `flushHeaders` would encode Latin-1 text a second time.
+          res.write(Buffer.alloc(0));
+        };
+        if (!rewriter?.whole) begin();
       },
-      onResponseData(current, chunk) {
-        if (!res.headersSent || res.writableEnded || res.write(chunk)) return;
+      onResponseData(current, received) {
+        if (settled) return;
+        const filter = rewriter;
+        const chunk = filter ? rewritten(() => filter.push(received)) : received;
+        if (!chunk || !res.headersSent || res.writableEnded || res.write(chunk)) return;
         current.pause();
         res.once('drain', () => current.resume());
       },
       onResponseEnd() {
+        if (settled) return;
+        const filter = rewriter;
+        const last = filter && rewritten(() => filter.end());
+        if (settled) return;
+        if (filter?.whole) begin();
         if (!res.headersSent) return;
-        res.end();
+        if (!res.writableEnded) res.end(last);
         settle({ outcome: 'answered' });
       },
       onResponseError(_, cause) {
@@ -133,7 +170,7 @@ export function forward(exchange: Exchange): Promise<Outcome> {
     const method = (req.method ?? 'GET') as Dispatcher.HttpMethod;
     const headers = requestHeaders({ ...exchange, rawHeaders: req.rawHeaders });
     try {
-      target.pool.dispatch({ method, path, headers, body: hasBody ? req : null }, handler);
+      target.pool.dispatch({ method, path, headers, body: body ?? (hasBody ? req : null) }, handler);
     } catch (cause) {
       settle({ outcome: 'unreachable', cause });
     }

@@ -48,11 +48,13 @@ export interface RequestFacts {
   readonly publicOrigin: string;
   readonly remoteAddress?: string | undefined;
   readonly requestId: string;
+  /** By lower-case name, in place of what the client sent; undefined: none at all. */
+  readonly inPlace?: Readonly<Record<string, string | undefined>>;
 }
 
 /** The request's headers for the target, name and value by turns. */
 export function requestHeaders(facts: RequestFacts): string[] {
-  const { rawHeaders, token, targetSecret, publicOrigin, remoteAddress, requestId } = facts;
+  const { rawHeaders, token, targetSecret, publicOrigin, remoteAddress, requestId, inPlace = {} } = facts;
   const named = connectionTokens(rawHeaders);
   const headers: string[] = [];
   for (let i = 0; i < rawHeaders.length; i += 2) {
@@ -61,8 +63,10 @@ export function requestHeaders(facts: RequestFacts): string[] {
     if (name.includes('_')) continue;
     const lower = name.toLowerCase();
     if (hopByHop.has(lower) || dropped.has(lower) || named.has(lower) || isOurs(lower)) continue;
+    if (Object.hasOwn(inPlace, lower)) continue;
     headers.push(name, rawHeaders[i + 1] as string);
   }
+  for (const [name, value] of Object.entries(inPlace)) if (value !== undefined) headers.push(name, value);
   const { protocol, host } = new URL(publicOrigin);
   headers.push('x-forwarded-proto', protocol.slice(0, -1), 'x-forwarded-host', host, 'x-request-id', requestId);
   if (remoteAddress !== undefined) headers.push('x-forwarded-for', remoteAddress);
@@ -138,6 +142,21 @@ export function responseHeaders(
   kept['x-content-type-options'] = 'nosniff';
   kept['content-security-policy'] = "default-src 'none'; style-src 'unsafe-inline'; sandbox";
   return kept;
+}
+
+/** The head of an answer that was written anew: what spoke of its bytes speaks of others. */
+export function rewrittenHeaders(headers: Record<string, string | string[]>): Record<string, string | string[]> {
+  const ofBytes = new Set([
+    'accept-ranges',
+    'content-length',
+    'content-range',
+    'etag',
+    'last-modified',
+    'expires',
+    'age',
+  ]);
+  const kept = Object.entries(headers).filter(([name]) => !ofBytes.has(name));
+  return { ...Object.fromEntries(kept), 'cache-control': 'no-store' };
 }
 
 /** The scope a target's own `insufficient_scope` challenge asks for (RFC 6750 §3.1); undefined: it sent none. */

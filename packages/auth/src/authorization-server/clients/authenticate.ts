@@ -36,7 +36,7 @@ export async function authenticateClient(
   resolve: ClientResolver,
   assertions?: ClientAssertions,
 ): Promise<AuthenticatedClient> {
-  const credentials = readCredentials(request, parameters, assertions);
+  const credentials = challenged(request, () => readCredentials(request, parameters, assertions));
   const client = await resolve(credentials.clientId);
   const reason = client ? await fault(client, credentials, assertions) : 'client.unknown';
   if (client && reason === undefined) return { ...client, authenticatedBy: credentials.method };
@@ -46,6 +46,18 @@ export async function authenticateClient(
     // RFC 6749 §5.2: the scheme the client used.
     ...(credentials.basic && basicChallenge),
   });
+}
+
+/** RFC 6749 §5.2: who tried the Authorization header is told so, whatever else was wrong with what they sent. */
+function challenged<T>(request: HttpRequest, read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    const tried = /^basic(?:\s|$)/i.test(request.headers.authorization ?? '');
+    if (!tried || !(error instanceof OAuthError) || error.code !== 'invalid_client') throw error;
+    const { code, message, reason, cause } = error;
+    throw new OAuthError(code, message, { reason, cause, ...basicChallenge });
+  }
 }
 
 const basicChallenge = { headers: { 'www-authenticate': 'Basic realm="token", charset="UTF-8"' } };

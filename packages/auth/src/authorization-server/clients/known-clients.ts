@@ -36,7 +36,10 @@ export interface KnownClientsContext {
   readonly now: () => number;
 }
 
-type ClientParts = Pick<
+/** What fetches the keys behind a `jwks_uri`. */
+export type FetchKeys = NonNullable<ConfiguredClientsOptions['fetchKeys']>;
+
+type ClientParts = { readonly fetchKeys: FetchKeys } & Pick<
   Parts,
   | 'resolveClient'
   | 'registry'
@@ -58,8 +61,8 @@ export function clientFaults({ clients = [], privateUseSchemes }: KnownClientsOp
 export function knownClients(options: KnownClientsOptions, { keyring, log, now }: KnownClientsContext): ClientParts {
   const { records, clients = [], privateUseSchemes, metadataDocuments } = options;
   const keys = clientKeys(safeFetch(metadataDocuments), now);
-  const configuredOptions: ConfiguredClientsOptions = { fetchKeys: (uri) => (keyId) => keys.get(uri, keyId) };
-  const configured = configuredClients(clients, configuredOptions);
+  const fetchKeys: FetchKeys = (uri) => (keyId) => keys.get(uri, keyId);
+  const configured = configuredClients(clients, { fetchKeys });
   const stateless = statelessRegistry(keyring);
   const stored = options.registration === 'stored' ? storedRegistry({ records, now }) : undefined;
   const byDocument =
@@ -67,6 +70,7 @@ export function knownClients(options: KnownClientsOptions, { keyring, log, now }
     metadataDocumentClients({ ...metadataDocuments, ...(privateUseSchemes && { privateUseSchemes }), log, now });
   const introspects = new Map(clients.map(({ id, introspects = [] }) => [id, introspects]));
   return {
+    fetchKeys,
     // The stateless one stays, whatever the mode: changing it forgets nobody.
     resolveClient: async (clientId) =>
       (await configured(clientId)) ??

@@ -1,21 +1,30 @@
-/** The authorization endpoint (OAuth 2.1 §4.1.1): checks the request and asks the person; stores nothing. */
+/**
+ * The authorization endpoint (OAuth 2.1 §4.1.1): checks the request and asks the person, which stores nothing; or goes on
+ * where the person's remembered consent stands.
+ */
 import { randomBytes } from 'node:crypto';
+import { RecordsUnavailableError } from '@mcp-gatehouse/records';
 import { OAuthError } from '../../oauth/error.ts';
-import type { Endpoint } from '../../oauth/http.ts';
+import type { Endpoint, HttpRequest } from '../../oauth/http.ts';
 import { type Parameters, queryParameters } from '../../oauth/parameters.ts';
 import { isCodeChallenge } from '../../oauth/pkce.ts';
 import { redirectUriMatches } from '../../oauth/redirect-uri.ts';
 import { defaultScopeOf, type Resource, resourceMatches } from '../../oauth/resource.ts';
 import { grantableScope, parseScope } from '../../oauth/scope.ts';
 import { earlyErrorResponse } from '../authorization-response.ts';
+import { signInBeginner } from '../begin-sign-in.ts';
 import type { Client } from '../clients/client.ts';
 import { provesRedirect } from '../clients/metadata-document.ts';
-import { writeConsentForm } from '../consent-form.ts';
+import { type ConsentForm, writeConsentForm } from '../consent-form.ts';
 import { digest, logName } from '../credential.ts';
+import { isOwnNavigation } from '../own-navigation.ts';
 import { consentPage } from '../pages/consent.ts';
 import type { Parts } from '../parts.ts';
+import type { AskedConsent, RememberedConsents } from '../remembered-consent.ts';
 
-export function authorize(parts: Parts): Endpoint {
+/** Without `remembered` every request gets the page. */
+export function authorize(parts: Parts, remembered?: RememberedConsents): Endpoint {
+  const beginSignIn = signInBeginner(parts);
   const { issuer, resources, keyring, paths, log, now, browserCookie, identityProvider, resolveClient } = parts;
   return async (request) => {
     // A request that says something twice does not reliably say where its answer goes: refused on a page, whole.
@@ -43,8 +52,11 @@ export function authorize(parts: Parts): Endpoint {
           reason: 'authorize.scope_none',
         });
       }
+      const proven = isProven(client, redirectUri);
+      const rememberable = remembered?.offers(client, redirectUri, proven) ?? false;
+      const { documentDigest } = client;
       const browser = browserCookie.recognise(request);
-      const form = writeConsentForm(keyring, {
+      const form: ConsentForm = {
         id: randomBytes(16).toString('base64url'),
         clientDigest: digest(client.id),
         ...(client.name !== undefined && { clientName: client.name }),
@@ -55,17 +67,39 @@ export function authorize(parts: Parts): Endpoint {
         codeChallenge,
         browser: browser.digest,
         issuedAt: now(),
+        ...(rememberable && { rememberable: documentDigest === undefined ? {} : { documentDigest } }),
+      };
+      const found =
+        rememberable && goesUnasked(parameters) && isOwnNavigation(request, client, redirectUri)
+          ? await find(request, { ...form, documentDigest })
+          : undefined;
+      if (found && typeof found === 'object') {
+        return await beginSignIn({
+          form,
+          keyId: keyring.currentKeyId,
+          repeatableUntil: form.issuedAt,
+          event: 'consent.remembered',
+          remembered: { ...found, ...form.rememberable, clientId: client.id },
+          setCookie: browser.setCookie,
+        });
+      }
+      log({
+        event: 'consent.asked',
+        client: logName(client.id),
+        resource: resource.uri,
+        scope: scope.join(' '),
+        ...(found !== undefined && { reason: found }),
       });
-      log({ event: 'consent.asked', client: logName(client.id), resource: resource.uri, scope: scope.join(' ') });
       return consentPage({
         client,
-        proven: isProven(client, redirectUri),
+        proven,
         logo: await client.fetchLogo?.(),
         redirectUri,
         resource,
         scope,
         identityProviderName: identityProvider.name,
-        form,
+        form: writeConsentForm(keyring, form),
+        rememberDays: rememberable ? remembered?.days : undefined,
         action: paths.consent,
         cookie: browser.setCookie,
       });
@@ -77,6 +111,24 @@ export function authorize(parts: Parts): Endpoint {
       });
     }
   };
+
+  /** A database that is away is no reason to show nobody anything: the page needs none. */
+  async function find(request: HttpRequest, asked: AskedConsent) {
+    try {
+      return await remembered?.find(request, asked);
+    } catch (error) {
+      if (error instanceof RecordsUnavailableError) return 'records.unavailable' as const;
+      throw error;
+    }
+  }
+}
+
+/**
+ * `prompt` (OpenID Connect Core §3.1.2.1) is none of our parameters; a client that asks for a page or a sign-in with it gets
+ * the page, though. `none` is ignored: it promises that nobody is shown anything, and the identity provider may.
+ */
+function goesUnasked(parameters: Parameters): boolean {
+  return (parameters.get('prompt') ?? 'none') === 'none';
 }
 
 /** A metadata document vouches for its own origin only; other clients are vouched for whole, or not. */

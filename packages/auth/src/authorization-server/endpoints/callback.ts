@@ -2,20 +2,23 @@
 
 import { IdentityProviderError, type SignIn, subjectOf } from '../../identity-providers/identity-provider.ts';
 import { describeCause, OAuthError, unavailable } from '../../oauth/error.ts';
-import type { Endpoint, HttpReply, HttpRequest } from '../../oauth/http.ts';
+import { type Endpoint, type HttpReply, type HttpRequest, redirect } from '../../oauth/http.ts';
 import { type Parameters, queryParameters } from '../../oauth/parameters.ts';
 import { countedGroups } from '../../resource-server/require.ts';
 import { codeResponse, errorResponse, signInFailedResponse } from '../authorization-response.ts';
 import { authorizationCode, digest, newGrantId } from '../credential.ts';
+import { identitySessions } from '../identity-session.ts';
 import type { Parts } from '../parts.ts';
 import type { AuthorizationRequest } from '../records.ts';
+import type { RememberedConsents } from '../remembered-consent.ts';
 import { signInBinding, stateContext } from '../sign-in-binding.ts';
 
 /** The same way back for a sign-in that no client asked for; undefined: it is not one. */
 type OtherSignIn = (request: HttpRequest, parameters: Parameters) => Promise<HttpReply | undefined>;
 
-export function callback(parts: Parts, otherSignIn?: OtherSignIn): Endpoint {
+export function callback(parts: Parts, remembered: RememberedConsents, otherSignIn?: OtherSignIn): Endpoint {
   const { issuer, callbackUrl, records, keyring, identityProvider, browserCookie, roles, lifetimes, log, now } = parts;
+  const sessions = identitySessions(parts);
   return async (request) => {
     const parameters = queryParameters(request);
     const other = await otherSignIn?.(request, parameters);
@@ -44,7 +47,10 @@ export function callback(parts: Parts, otherSignIn?: OtherSignIn): Endpoint {
     const target = { redirectUri: asked.redirectUri, state: clientState };
     try {
       const signIn = await identityProvider.finish(new URLSearchParams([...parameters]), binding, callbackUrl);
-      return codeResponse(issuer, target, await grantCode(asked, signIn, client));
+      const code = await grantCode(asked, signIn, client);
+      // Nobody has seen a page for this request, and it is not theirs to pass without one: now they see it (SEC-04).
+      if (code === undefined) return redirect(remembered.askAgain(asked, clientState));
+      return codeResponse(issuer, target, code);
     } catch (error) {
       // The state is spent: whatever went wrong, the client must learn that there is nothing to wait for.
       if (!(error instanceof IdentityProviderError)) {
@@ -57,11 +63,39 @@ export function callback(parts: Parts, otherSignIn?: OtherSignIn): Endpoint {
     }
   };
 
-  async function grantCode(asked: AuthorizationRequest, { identity, groups }: SignIn, client: string): Promise<string> {
+  /** Undefined: the request stood on a remembered consent that is not this person's, or no longer stands. */
+  async function grantCode(asked: AuthorizationRequest, signIn: SignIn, client: string): Promise<string | undefined> {
     const grantId = newGrantId();
+    let granted = false;
+    try {
+      // Before the grant: a grant that stands on a remembered consent is written down in it, or never is.
+      granted = await remembered.settle(asked, subjectOf(signIn.identity), grantId);
+      if (granted) await createGrant(grantId, asked, signIn);
+    } catch (error) {
+      // What is stored goes by itself soon, for no code was handed out; the provider would keep its session for long.
+      await sessions.discard(signIn.session);
+      throw error;
+    }
+    if (!granted) {
+      await sessions.discard(signIn.session);
+      return undefined;
+    }
+    const { resource, scope } = asked;
+    const person = subjectOf(signIn.identity).slice(0, 8);
+    log({ event: 'code.issued', client, person, grant: grantId, resource, scope: scope.join(' ') });
+    return authorizationCode(keyring, grantId);
+  }
+
+  async function createGrant(grantId: string, asked: AuthorizationRequest, signIn: SignIn): Promise<void> {
+    const { clientDigest, clientName, redirectUri, scope, resource, codeChallenge } = asked;
+    const { identity, session } = signIn;
+    const groups = countedGroups(signIn.groups, roles);
     const createdAt = now();
     const codeExpiresAt = createdAt + lifetimes.codeSeconds;
-    const { clientDigest, clientName, redirectUri, scope, resource, codeChallenge } = asked;
+    // A little longer than the code, so that a late redemption is told apart from a made-up one in the log.
+    const keptUntil = codeExpiresAt + 300;
+    // First: no grant is without the session it says it has.
+    const sessionDueAt = await sessions.hold(grantId, { session, groups, signedInAt: createdAt }, keptUntil);
     await records.create(
       'grant',
       grantId,
@@ -70,7 +104,7 @@ export function callback(parts: Parts, otherSignIn?: OtherSignIn): Endpoint {
         ...(clientName !== undefined && { clientName }),
         subject: subjectOf(identity),
         identity: { issuer: identity.issuer, subject: identity.subject },
-        ...(groups.length > 0 && { groups: countedGroups(groups, roles) }),
+        ...(groups.length > 0 && { groups }),
         scope,
         resource,
         redirectUri,
@@ -80,12 +114,10 @@ export function callback(parts: Parts, otherSignIn?: OtherSignIn): Endpoint {
         generation: 0,
         advancedAt: createdAt,
         graceReplays: 0,
+        ...(sessionDueAt !== undefined && { sessionDueAt }),
       },
-      // A little longer than the code, so that a late redemption is told apart from a made-up one in the log.
-      codeExpiresAt + 300,
+      keptUntil,
     );
-    log({ event: 'code.issued', client, grant: grantId, resource, scope: scope.join(' ') });
-    return authorizationCode(keyring, grantId);
   }
 }
 

@@ -28,6 +28,8 @@ export interface ConnectionsOptions
   readonly records: Records<PersonRecords>;
   readonly sessions: PersonSessions;
   readonly endGrant: EndGrant;
+  /** Ends a session at the identity provider that nothing hangs on: waits a moment, never rejects. */
+  readonly discardSession?: (session: string | undefined) => Promise<void>;
 }
 
 export interface ConnectionsEndpoints {
@@ -139,7 +141,9 @@ export function connections(options: ConnectionsOptions): ConnectionsEndpoints {
     const { binding, browser } = finished;
     let identity: Identity;
     try {
-      ({ identity } = await identityProvider.finish(new URLSearchParams([...parameters]), binding, callbackUrl));
+      const signIn = await identityProvider.finish(new URLSearchParams([...parameters]), binding, callbackUrl);
+      identity = signIn.identity;
+      await options.discardSession?.(signIn.session);
     } catch (error) {
       if (!(error instanceof IdentityProviderError)) throw error;
       return signInFailed(error);

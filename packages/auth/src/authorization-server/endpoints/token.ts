@@ -13,7 +13,7 @@ import type { GrantType } from '../grant-types/grant-type.ts';
 import { jwtBearerGrant } from '../grant-types/jwt-bearer.ts';
 import { refreshTokenGrant } from '../grant-types/refresh-token.ts';
 import type { Parts } from '../parts.ts';
-import { type Issue, issueAccessToken, tokenReply } from '../token-issuer.ts';
+import { type Issue, issueAccessToken, tokenLife, tokenReply } from '../token-issuer.ts';
 
 export function token(parts: Parts): Endpoint {
   const { issuer, signer, resolveClient, lifetimes, registry, singleUse, log, now } = parts;
@@ -50,6 +50,7 @@ export function token(parts: Parts): Endpoint {
       event: replay ? 'grant.grace_replay' : 'token.issued',
       client: logName(client.id),
       ...(grantId !== undefined && { grant: grantId }),
+      ...(identity && { person: authorization.subject.slice(0, 8) }),
       // Without a grant record this line is the only trace: who it was for, as which client proved itself how.
       ...(grantId === undefined && {
         subject: logName(authorization.subject),
@@ -63,7 +64,7 @@ export function token(parts: Parts): Endpoint {
     await markUsed(client);
     return tokenReply({
       accessToken,
-      expiresIn: accessTokenSeconds,
+      expiresIn: tokenLife(accessTokenSeconds, authorization, time),
       scope,
       ...(refreshToken !== undefined && { refreshToken }),
     });

@@ -7,13 +7,18 @@ import { rolesFrom } from '../../resource-server/require.ts';
 import type { Client } from '../clients/client.ts';
 import { digest, logName, readCredential, refreshToken } from '../credential.ts';
 import {
+  confirm,
+  endOf,
   type Grant,
   type GrantDecision,
   type GrantRefusal,
+  isDue,
   type Presented,
   present,
+  type Standing,
   type TokenRequest,
 } from '../grant.ts';
+import { identitySessions } from '../identity-session.ts';
 import type { Parts } from '../parts.ts';
 import type { AuthRecords } from '../records.ts';
 import type { Authorization, Issue } from '../token-issuer.ts';
@@ -24,6 +29,7 @@ const tries = 16;
 
 export function credentialGrant(parts: Parts, kind: Presented['kind']) {
   const { records, keyring, lifetimes, roles, grantEnded, log } = parts;
+  const sessions = identitySessions(parts);
   const known = new Set(parts.resources.flatMap(({ scopes }) => Object.keys(scopes)));
 
   return async (
@@ -49,6 +55,24 @@ export function credentialGrant(parts: Parts, kind: Presented['kind']) {
     };
     const refreshable = client.grantTypes.includes('refresh_token');
 
+    // Once a request, however often it has to decide: a provider may rotate what it is asked with.
+    let kept: Promise<void> | undefined;
+    let asked: Promise<Standing> | undefined;
+    const decide = async (grant: Grant): Promise<GrantDecision> => {
+      const decided = present(grant, presented, request, lifetimes, now);
+      if (decided.outcome !== 'issue' || grant.sessionDueAt === undefined) return decided;
+      if (kind === 'authorization-code') {
+        // Before the grant moves: one that is redeemed has its session (no grant without it).
+        kept ??= sessions.keep(grantId, grant, refreshable);
+        await kept;
+        return decided;
+      }
+      // A replay repeats an answer and asks nobody; what this very request has learnt counts for it too.
+      if (!decided.replay && isDue(grant, lifetimes.identityCheckSeconds, now))
+        asked ??= sessions.check(grantId, grant);
+      return asked ? confirm(grant, decided, await asked, now) : decided;
+    };
+
     let accessToken = '';
     const decision = await update<AuthRecords, 'grant', GrantDecision | undefined>(
       records,
@@ -56,8 +80,8 @@ export function credentialGrant(parts: Parts, kind: Presented['kind']) {
       grantId,
       async (stored) => {
         if (!stored) return { result: undefined };
-        const decided = present(stored.value, presented, request, lifetimes, now);
-        if (decided.outcome === 'refuse') return { result: decided };
+        const decided = await decide(stored.value);
+        if (decided.outcome === 'refuse' || decided.outcome === 'postpone') return { result: decided };
         // Signed before the grant moves: a signer that is away must not cost anybody their code (REL-02).
         if (decided.outcome === 'issue') accessToken = await issue(authorizationOf(decided, grantId, client));
         return {
@@ -72,11 +96,20 @@ export function credentialGrant(parts: Parts, kind: Presented['kind']) {
 
     if (!decision) throw invalidGrant('grant.unknown');
     if (decision.outcome === 'refuse') throw refusal(decision.reason);
+    if (decision.outcome === 'postpone') throw unconfirmed(decision.retrySeconds);
     if (decision.outcome === 'revoke') {
       grantEnded(grantId); // the guards of this process need not find out
-      const reason = `grant.${decision.next.endReason}`;
-      log({ event: 'grant.replayed', grant: grantId, client: logName(client.id), reason });
-      throw invalidGrant(reason);
+      const { endReason } = decision.next;
+      const standing = endReason === 'identity_ended' ? await asked : undefined;
+      log({
+        event: standing ? 'grant.identity_ended' : 'grant.replayed',
+        grant: grantId,
+        client: logName(client.id),
+        person: decision.next.subject.slice(0, 8),
+        reason: standing?.outcome === 'over' ? standing.reason : `grant.${endReason}`,
+      });
+      await sessions.end(grantId);
+      throw invalidGrant(`grant.${endReason}`);
     }
     return { ...issued(decision, grantId, client, refreshable), accessToken };
   };
@@ -84,14 +117,15 @@ export function credentialGrant(parts: Parts, kind: Presented['kind']) {
   /** A grant that cannot be refreshed is needed for as long as its access token lives; an ended one likewise. */
   function keepUntil(grant: Grant, refreshable: boolean, now: number): number {
     if (grant.endedAt !== undefined || !refreshable) return now + lifetimes.accessTokenSeconds + 300;
-    return Math.min(now + lifetimes.refreshIdleSeconds, grant.createdAt + lifetimes.grantSeconds);
+    return Math.min(now + lifetimes.refreshIdleSeconds, endOf(grant, lifetimes));
   }
 
   /** Roles are looked up at every issue: a rule that the operator changed counts from the next refresh. */
   function authorizationOf({ next, scope }: Issuing, grantId: string, client: Client): Authorization {
     const { subject, identity, groups = [], resource } = next;
     const standing = roles && rolesFrom({ subject, groups }, roles);
-    return { grantId, subject, identity, clientId: client.id, resource, scope, ...standing };
+    const endsAt = endOf(next, lifetimes);
+    return { grantId, subject, identity, clientId: client.id, resource, scope, endsAt, ...standing };
   }
 
   function issued(decision: Issuing, grantId: string, client: Client, refreshable: boolean): GrantTypeResult {
@@ -114,6 +148,14 @@ function refusal(reason: GrantRefusal): OAuthError {
     return new OAuthError('invalid_scope', 'Nothing of the requested scope was granted.', { reason });
   }
   return invalidGrant(reason);
+}
+
+/** Not `invalid_grant`: nobody said that the person is gone, and clients throw their tokens away on that (REL-02). */
+function unconfirmed(retrySeconds: number): OAuthError {
+  return new OAuthError('temporarily_unavailable', 'The identity provider cannot be reached; try again later.', {
+    headers: { 'retry-after': String(retrySeconds) },
+    reason: 'session.stale',
+  });
 }
 
 /** One description for all of it (SEC-13); clients drop their tokens on this code and on no other. */

@@ -25,6 +25,9 @@ export interface AssertionIssuer {
   readonly keys: { readonly keys: readonly JsonWebKey[] } | NonNullable<Client['keys']>;
 }
 
+/** As the operator names one: its keys, or where they are fetched under the rules for addresses that others chose. */
+export type TrustedAssertionIssuer = AssertionIssuer | { readonly issuer: string; readonly jwksUri: string };
+
 export interface JwtBearerOptions {
   /** Our own issuer: the only `aud`. */
   readonly issuer: string;
@@ -38,14 +41,21 @@ const maxLifetimeSeconds = 3600;
 const maxResources = 16;
 
 /** Everything wrong with the list; empty: it can be used. */
-export function assertionIssuerFaults(list: readonly AssertionIssuer[]): readonly string[] {
-  return list.flatMap(({ issuer, keys }, index) => {
+export function assertionIssuerFaults(list: readonly TrustedAssertionIssuer[]): readonly string[] {
+  return list.flatMap((trusted, index) => {
+    const { issuer } = trusted;
     const at = `assertionIssuers[${index}]`;
     const faults: string[] = [];
     if (!/^https?:\/\//.test(issuer) || !URL.canParse(issuer)) faults.push(`${at}.issuer: "${issuer}" is no URL`);
     if (list.findIndex((other) => other.issuer === issuer) !== index)
       faults.push(`${at}.issuer: "${issuer}" stands twice`);
-    if (typeof keys !== 'function' && keys.keys.length === 0) faults.push(`${at}.keys: at least one is needed`);
+    if ('jwksUri' in trusted) {
+      const { jwksUri } = trusted;
+      if (!/^https:\/\//.test(jwksUri) || !URL.canParse(jwksUri))
+        faults.push(`${at}.jwksUri: "${jwksUri}" is no https URL`);
+    } else if (typeof trusted.keys !== 'function' && trusted.keys.keys.length === 0) {
+      faults.push(`${at}.keys: at least one is needed`);
+    }
     return faults;
   });
 }

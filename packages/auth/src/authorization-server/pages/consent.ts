@@ -18,6 +18,8 @@ export interface ConsentFacts {
   readonly identityProviderName: string;
   /** The signed request, which comes back with the answer. */
   readonly form: string;
+  /** For how many days the consent can be remembered; left out: it cannot be, and the page does not offer it. */
+  readonly rememberDays?: number | undefined;
   /** Path that the answer is posted to. */
   readonly action: string;
   readonly cookie: string;
@@ -44,7 +46,7 @@ ${standing(client, proven)}
 <p class="warn">${isLoopbackRedirect(redirectUri) ? say.onThisComputer : say.elsewhere(redirectDisplay(redirectUri))}</p>
 <form method="post" action="${facts.action}">
 <input type="hidden" name="request" value="${facts.form}">
-<div class="actions"><button class="primary" name="decision" value="allow">${say.allow}</button>
+${remembering(facts)}<div class="actions"><button class="primary" name="decision" value="allow">${say.allow}</button>
 <button name="decision" value="deny">${say.deny}</button></div>
 </form>
 <p class="note">${say.next(facts.identityProviderName)}</p>`,
@@ -58,6 +60,13 @@ function standing({ source, id }: Client, proven: boolean): Html {
   if (!proven) return html`<p class="note">${words.consent.unchecked}</p>`;
   const host = source === 'metadata-document' && URL.canParse(id) ? new URL(id).host : undefined;
   return html`<p class="good">${host === undefined ? words.consent.knownHere : words.consent.publishedBy(host)}</p>`;
+}
+
+/** Not ticked: that nobody is asked again is the person's own decision, and never what happens when they read nothing. */
+function remembering({ proven, rememberDays }: ConsentFacts): Html | undefined {
+  if (!proven || rememberDays === undefined) return undefined;
+  return html`<p class="choice"><label><input type="checkbox" name="remember" value="yes"> ${words.consent.remember(rememberDays)}</label></p>
+`;
 }
 
 /** Only of a client that somebody vouches for: a logo is believed sooner than a name. Never SVG, which is a program. */

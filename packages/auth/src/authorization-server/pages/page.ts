@@ -35,6 +35,7 @@ main:has(pre),main:has(.cards){max-width:44rem}
 .cards>li{border:1px solid var(--line);border-radius:12px;padding:1rem 1.1rem;margin:0 0 .9rem}
 .cards h2{margin:0;overflow-wrap:anywhere}.cards dl{margin:.6rem 0 .9rem;border:0}.cards dl div{padding:.25rem 0;border:0}
 .cards dd{font-weight:400}.cards ul{list-style:none;margin:0;padding:0}.cards .warn{margin:0 0 .9rem}.cards li li{margin:0}.cards button{padding:.4rem 1.1rem}
+.choice{margin:1rem 0 0}.choice label{display:inline-flex;align-items:center;gap:.6rem;min-height:1.75rem;cursor:pointer}.choice input{flex:none;width:1.2rem;height:1.2rem;margin:0;accent-color:var(--accent)}
 .foot{display:flex;flex-wrap:wrap;gap:.6rem;align-items:center;justify-content:space-between;border-top:1px solid var(--line);margin-top:1.25rem;padding-top:1.25rem}
 nav{display:flex;flex-wrap:wrap;gap:.6rem 1rem;align-items:center}
 @media (max-width:30rem){body{padding:.75rem}main{padding:1.25rem}}

@@ -18,6 +18,7 @@ export const words = {
     unchecked: 'The application chose its name itself; nobody has checked it.',
     onThisComputer: html`The answer goes to a program on <strong>this computer</strong>. Allow it only if you started it yourself just now.`,
     elsewhere: (place: string) => html`Allow this only if you came here from <strong>${place}</strong> yourself.`,
+    remember: (days: number) => `Do not ask again in this browser for ${days} ${plural(days, 'day', 'days')}`,
     allow: 'Allow',
     deny: 'Deny',
     next: (identityProvider: string) =>

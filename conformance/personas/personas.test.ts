@@ -1,0 +1,63 @@
+/** Every client persona, from the first request to the revocation (reference, section 8): at each place its answers go. */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { editorPersonas } from './editor-personas.ts';
+import { hostedPersonas } from './hosted-personas.ts';
+import type { Persona } from './persona.ts';
+import { begin, play, signIn } from './play.ts';
+import { sdkPersonas } from './sdk-personas.ts';
+import { nobodyReached, startVendors, type Vendors } from './vendors.ts';
+import { startWorld, type World } from './world.ts';
+
+const personas = [...sdkPersonas, ...editorPersonas, ...hostedPersonas];
+
+let vendors: Vendors;
+const worlds: World[] = [];
+let usual: World;
+let withoutDocuments: World;
+let bareOrigin: World;
+/** Nothing can be fetched: the reviewed copies stand in. */
+let shutIn: World;
+
+beforeAll(async () => {
+  vendors = await startVendors();
+  worlds.push(
+    ...(await Promise.all([
+      startWorld({ options: { metadataDocuments: vendors.reached } }),
+      startWorld(),
+      startWorld({ resourcePath: '', options: { metadataDocuments: vendors.reached } }),
+      startWorld({ options: { metadataDocuments: nobodyReached } }),
+    ])),
+  );
+  [usual, withoutDocuments, bareOrigin, shutIn] = worlds as [World, World, World, World];
+});
+afterAll(async () => {
+  await Promise.all(worlds.map((world) => world.close()));
+  await vendors?.close();
+});
+
+const worldOf = ({ meets = {} }: Persona) =>
+  meets.originResource ? bareOrigin : meets.documents === false ? withoutDocuments : usual;
+
+it('every name is there once', () => {
+  expect(new Set(personas.map(({ name }) => name)).size).toBe(personas.length);
+});
+
+describe.each(personas)('$name ($source)', (persona) => {
+  it.each(persona.redirectUris)('answers at %s', async (redirectUri) => {
+    await play(persona, worldOf(persona), { redirectUri, vendors });
+  });
+});
+
+const byDocument = personas.flatMap((persona) =>
+  persona.identity.by === 'document' ? [{ ...persona, identity: persona.identity }] : [],
+);
+const publicOnes = byDocument.filter(({ tokenAuth }) => tokenAuth === 'none');
+
+describe('where no vendor can be reached, under the vendor’s own URL', () => {
+  it.each(publicOnes.filter(({ identity }) => identity.pinned))(
+    '$name signs in by the reviewed copy',
+    async (persona) => {
+      for (const redirectUri of persona.redirectUris) await signIn(await begin(persona, shutIn, { redirectUri }));
+    },
+  );
+});

@@ -1,0 +1,111 @@
+/** What the process around the library says: the gateway, and the local user pool of `gatehouse serve --local`. */
+import type { EventDescription } from './events.ts';
+import { cause, clientId, grantType, path, reason, resource, scope, status, sub, username } from './field-words.ts';
+
+export const gatewayEvents = {
+  'gateway.listening': {
+    says: 'The gateway accepts connections.',
+    level: 'info',
+    fields: { host: 'Address it listens on.', port: 'Port it listens on.', issuer: 'The authorization server’s URL.' },
+  },
+  'gateway.keys_unavailable': {
+    says: 'The gateway started although its signing keys cannot be read yet.',
+    level: 'warning',
+    fields: { cause },
+  },
+  'gateway.ready': {
+    says: 'Standard output of `gatehouse serve --json`, once everything runs.',
+    level: 'info',
+    fields: { issuer: 'The gateway’s URL.', port: 'Port it listens on.', servers: 'The MCP servers with their URLs.' },
+    sometimes: { demoUser: 'With --local: who can sign in.' },
+  },
+  'http.request': {
+    says: 'One request, when it was answered.',
+    level: 'info',
+    fields: {
+      requestId: 'As in `x-request-id`.',
+      method: 'HTTP method.',
+      path,
+      status,
+      ms: 'Milliseconds until the answer had ended.',
+      outcome: 'What became of it.',
+    },
+    sometimes: { subject: 'Whose access token it was.', cause: 'What went wrong with the target. Log only.' },
+  },
+  'authorizer.refused': {
+    says: 'The Lambda authorizer refused a request with a token.',
+    level: 'notice',
+    audit: 'refused',
+    open: true,
+    fields: { resource, status, reason },
+    sometimes: { cause },
+  },
+  'authorizer.denied': {
+    says: 'The Lambda authorizer denied a good token what it may not do.',
+    level: 'notice',
+    audit: 'refused',
+    fields: { resource, subject: 'Whose access token it was.', reason },
+  },
+  'authorizer.keys_unavailable': {
+    says: 'The Lambda authorizer could not fetch the keys of an issuer.',
+    level: 'warning',
+    fields: { issuer: 'Whose keys.', cause },
+  },
+  // What the local user pool of `gatehouse serve --local` says: somebody else's system, so none of it is audit.
+  'sign_in.confirmation_code.created': {
+    says: 'Local user pool: a code that a real one would mail.',
+    level: 'info',
+    fields: {
+      purpose: 'What the code is for.',
+      username,
+      email: 'Where a real pool would send it.',
+      code: 'The code itself: the log is the mailbox of the local pool.',
+    },
+  },
+  'sign_in.user.signed_up': { says: 'Local user pool: a user signed up.', level: 'info', fields: { username, sub } },
+  'sign_in.user.confirmed': {
+    says: 'Local user pool: a user confirmed their address.',
+    level: 'info',
+    fields: { username, sub },
+  },
+  'sign_in.user.password_changed': {
+    says: 'Local user pool: a user chose a new password.',
+    level: 'info',
+    fields: { username, sub },
+  },
+  'sign_in.user.signed_in': { says: 'Local user pool: a user signed in.', level: 'info', fields: { clientId, sub } },
+  'sign_in.user.signed_out': { says: 'Local user pool: a user signed out.', level: 'info', fields: { clientId, sub } },
+  'sign_in.user.sign_in_refused': {
+    says: 'Local user pool: name or password were wrong.',
+    level: 'notice',
+    fields: { clientId, reason },
+  },
+  'sign_in.code.issued': {
+    says: 'Local user pool: a client got a code.',
+    level: 'info',
+    fields: { clientId, sub, scope },
+    sometimes: { resource },
+  },
+  'sign_in.token.issued': {
+    says: 'Local user pool: a client got tokens.',
+    level: 'info',
+    fields: { grantType, clientId, sub, scope },
+    sometimes: { resource },
+  },
+  'sign_in.token.revoked': {
+    says: 'Local user pool: a client revoked a token.',
+    level: 'info',
+    fields: { clientId },
+  },
+  'sign_in.request.refused': {
+    says: 'Local user pool: a request was refused.',
+    level: 'notice',
+    fields: { method: 'HTTP method.', path, status, error: 'Error code.' },
+    sometimes: { reason },
+  },
+  'sign_in.fault': {
+    says: 'Local user pool: a request failed.',
+    level: 'fault',
+    fields: { method: 'HTTP method.', path, message: 'The fault in words.' },
+  },
+} as const satisfies Readonly<Record<string, EventDescription>>;

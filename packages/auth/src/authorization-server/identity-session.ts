@@ -1,0 +1,128 @@
+/**
+ * The identity provider's session that hangs on a grant: kept sealed, asked again once an interval, ended with the grant.
+ * It is what takes a person's refresh tokens away once the provider no longer knows them (RFC 9700 §4.14.2).
+ */
+import { type Records, update } from '@mcp-gatehouse/records';
+import type { IdentityProvider } from '../identity-providers/identity-provider.ts';
+import { describeCause } from '../oauth/error.ts';
+import type { RoleRules } from '../resource-server/require.ts';
+import type { Keyring } from '../sealing/keyring.ts';
+import type { Grant, Standing } from './grant.ts';
+import { renewal } from './identity-renewal.ts';
+import {
+  describeWithout,
+  type IdentitySession,
+  isUsableSession,
+  sessionContext,
+  sessionEnd,
+  within,
+} from './identity-session-record.ts';
+import type { Lifetimes, Log } from './parts.ts';
+
+export interface IdentitySessionOptions {
+  readonly records: Records<{ grant: Grant; identitySession: IdentitySession }>;
+  readonly keyring: Pick<Keyring, 'seal' | 'open'>;
+  readonly identityProvider: Pick<IdentityProvider, 'renew' | 'end'>;
+  readonly roles?: RoleRules;
+  readonly lifetimes: Pick<
+    Lifetimes,
+    'identityCheckSeconds' | 'identityStaleSeconds' | 'refreshIdleSeconds' | 'grantSeconds' | 'accessTokenSeconds'
+  >;
+  /** Told of a grant that ended because of an answer that came after its refresh had gone on. */
+  readonly grantEnded: (grantId: string) => void;
+  readonly log: Log;
+  readonly now: () => number;
+  /** The longest that a request waits for the provider; 3 unless told. */
+  readonly waitSeconds?: number;
+}
+
+export interface IdentitySessions {
+  /**
+   * Stores the session before there is a grant, until `expiresAt`, soon. Gives when the provider is to be asked;
+   * undefined: it cannot be, and nothing is kept.
+   */
+  hold(grantId: string, signIn: HeldSignIn, expiresAt: number): Promise<number | undefined>;
+  /** The code is being redeemed: from now on the session lives as long as the grant can. */
+  keep(grantId: string, grant: Grant, refreshable: boolean): Promise<void>;
+  /** What is known of the person of a grant that is due; asks the provider where nobody else does. */
+  check(grantId: string, grant: Grant): Promise<Standing>;
+  /** Ends the session of a grant that is over, at the provider and here. Bears repetition; never rejects. */
+  end(grantId: string): Promise<void>;
+  /** Ends at the provider a session that no grant hangs on. Never rejects. */
+  discard(session: string | undefined): Promise<void>;
+}
+
+export interface HeldSignIn {
+  readonly session: string | undefined;
+  /** Those that count. */
+  readonly groups: readonly string[];
+  readonly signedInAt: number;
+}
+
+export function identitySessions(options: IdentitySessionOptions): IdentitySessions {
+  const { records, keyring, identityProvider, lifetimes, log, now, waitSeconds = 3 } = options;
+  const { identityCheckSeconds, accessTokenSeconds } = lifetimes;
+
+  async function endAtProvider(session: string, grantId?: string): Promise<boolean> {
+    try {
+      await identityProvider.end?.(session);
+      return true;
+    } catch (error) {
+      const cause = describeWithout(session, error);
+      log({ event: 'session.left', ...(grantId !== undefined && { grant: grantId }), cause });
+      return false;
+    }
+  }
+
+  async function discard(session: string | undefined): Promise<void> {
+    if (session !== undefined) await within(waitSeconds, endAtProvider(session));
+  }
+
+  async function end(grantId: string): Promise<void> {
+    const ending = endNow(grantId).catch((error: unknown) =>
+      log({ event: 'session.left', grant: grantId, cause: describeCause(error) }),
+    );
+    await within(waitSeconds, ending);
+  }
+
+  async function endNow(grantId: string): Promise<void> {
+    const stored = await records.get('identitySession', grantId);
+    if (!stored) return;
+    const session = keyring.open(sessionContext(grantId), stored.value.sealed);
+    if (session === undefined || (await endAtProvider(session, grantId))) {
+      await records.take('identitySession', grantId);
+      return;
+    }
+    // Kept as long as the ended grant is: whoever revokes that once more tries this once more.
+    const keptUntil = now() + accessTokenSeconds + 300;
+    await records.replace('identitySession', stored, { ...stored.value, over: true }, keptUntil);
+  }
+
+  return {
+    async hold(grantId, { session, groups, signedInAt }, expiresAt) {
+      if (session === undefined) return undefined;
+      if (identityProvider.renew === undefined || !isUsableSession(session)) {
+        log({ event: 'session.unusable', grant: grantId });
+        await discard(session);
+        return undefined;
+      }
+      const sealed = keyring.seal(sessionContext(grantId), session);
+      const held = { sealed, groups, renewedAt: signedInAt, failures: 0 };
+      await records.create('identitySession', grantId, held, expiresAt);
+      return signedInAt + identityCheckSeconds;
+    },
+    async keep(grantId, grant, refreshable) {
+      const expiresAt = refreshable
+        ? sessionEnd(grant, grant.sessionDueAt ?? now(), lifetimes)
+        : now() + accessTokenSeconds + 300;
+      // An absent one stays absent: the first refresh that is due ends the grant.
+      await update(records, 'identitySession', grantId, (stored) => ({
+        write: stored && { value: stored.value, expiresAt },
+        result: undefined,
+      }));
+    },
+    check: renewal({ ...options, waitSeconds, end, discard }),
+    end,
+    discard,
+  };
+}
