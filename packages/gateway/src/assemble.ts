@@ -4,7 +4,6 @@ import {
   type Auth0Options,
   type AuthRecords,
   auth0,
-  authKinds,
   type Budgets,
   type CognitoOptions,
   cognito,
@@ -38,6 +37,7 @@ import { type FrontPageFacts, frontPage } from './front-page.ts';
 import { type GatewayServer, httpServer } from './http-server.ts';
 import { mcpEndpoint } from './mcp-endpoint.ts';
 import { openPath } from './open-path.ts';
+import { openRecords } from './open-records.ts';
 import { openTarget } from './proxy/forward.ts';
 
 export interface Gateway {
@@ -189,14 +189,6 @@ function toolPolicyOf({ tools, scopes, scopeHierarchy }: ResourceConfig, index: 
     );
   }
   return toolPolicy(options);
-}
-
-/** A back-end is imported only when it is chosen. */
-export async function openRecords(config: Config['records'], now?: () => number): Promise<Records<AuthRecords>> {
-  const options = { kinds: authKinds, ...(now && { now }) };
-  if (config.type === 'memory')
-    return (await import('@mcp-gatehouse/records/memory')).memoryRecords<AuthRecords>(options);
-  return (await import('@mcp-gatehouse/records/sqlite')).sqliteRecords<AuthRecords>({ ...options, file: config.file });
 }
 
 function identityProvider(

@@ -1,9 +1,9 @@
 /** The command line `gatehouse`: picks the command, and turns what it throws into words and an exit code. */
 import { readFileSync } from 'node:fs';
-import { openRecords } from './assemble.ts';
 import { auditCommand, auditHelp } from './commands/audit.ts';
 import { keysCommand, keysHelp } from './commands/keys.ts';
 import { serveCommand, serveHelp, UsageError } from './commands/serve.ts';
+import { openRecords } from './open-records.ts';
 
 const help = `gatehouse – OAuth 2.1 for MCP servers
 

@@ -20,7 +20,7 @@ function authorizer(): ConfiguredAuthorizer {
   made ??= authorizerFrom(loadAuthorizerConfig(), {
     log: createLog('json'),
     // A database costs its import only where it is used.
-    openRecords: async (records) => (await import('./assemble.ts')).openRecords(records),
+    openRecords: async (records) => (await import('./open-records.ts')).openRecords(records),
   });
   return made;
 }

@@ -113,7 +113,7 @@ describe('everything wrong with it is said at once', () => {
         { path: '/b', name: '', open: [{ path: '/../x' }], targetSecret: 'hunter2' },
       ],
       identityProvider: { type: 'cognito', userPoolId: 'pool', domain: 'login', clientId: '' },
-      records: { type: 'postgres', url: 'x' },
+      records: { type: 'oracle', url: 'x' },
       secrets: [{ id: 'k 1', secret: 'hunter2' }],
       lifetimes: { accessTokenSeconds: 0, codeSeconds: 601, forever: true },
       allowedOrigins: ['*', 'https://app.example/'],

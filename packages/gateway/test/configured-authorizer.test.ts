@@ -7,10 +7,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { LogEvent } from '@mcp-gatehouse/auth';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { openRecords } from '../src/assemble.ts';
 import { type AuthorizerConfigInput, checkAuthorizerConfig, loadAuthorizerConfig } from '../src/config/authorizer.ts';
 import { authorizerFrom } from '../src/configured-authorizer.ts';
 import type { HttpAuthorizerEvent, RestAuthorizerEvent } from '../src/lambda-authorizer.ts';
+import { openRecords } from '../src/open-records.ts';
 import { freePort, type SignedIn, signIn, startGateway, type TestGateway } from './harness.ts';
 
 const machineSecretEnv = 'GATEHOUSE_TEST_AUTHORIZER_SECRET';

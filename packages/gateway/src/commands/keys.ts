@@ -12,11 +12,11 @@ import {
   type SigningAlgorithm,
   signingAlgorithms,
 } from '@mcp-gatehouse/auth';
-import { openRecords } from '../assemble.ts';
 import { checkConfig, loadConfig } from '../config/load.ts';
 import type { Config } from '../config/schema.ts';
 import { readSecrets } from '../config/secrets.ts';
 import { localConfig } from '../local.ts';
+import { openRecords } from '../open-records.ts';
 import { UsageError } from './serve.ts';
 
 export const keysHelp = `gatehouse keys – the keys that sign access tokens

@@ -3,6 +3,7 @@ import { budgetedEndpoints } from '@mcp-gatehouse/auth';
 import * as z from 'zod';
 import { authorizerSettings } from './authorizer-settings.ts';
 import { identityProvider } from './identity-provider.ts';
+import { records } from './records.ts';
 import {
   httpUrl,
   openTargetUrl,
@@ -61,14 +62,6 @@ const resource = z.strictObject({
     .default([])
     .describe('Paths below which GET is forwarded without a token or an identity, such as signed downloads.'),
 });
-
-const records = z.discriminatedUnion('type', [
-  z.strictObject({ type: z.literal('memory') }),
-  z.strictObject({
-    type: z.literal('sqlite'),
-    file: z.string().min(1).describe('The database; its folder is made if it is missing.'),
-  }),
-]);
 
 const configuredClient = z.strictObject({
   id: z.string().min(1).max(128),

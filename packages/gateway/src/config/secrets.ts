@@ -19,7 +19,8 @@ export function readSecrets({
   identityProvider,
   resources,
   clients,
-}: Pick<Config, 'secrets' | 'resources' | 'clients'> & Partial<Pick<Config, 'identityProvider'>>): Secrets {
+  records,
+}: Pick<Config, 'secrets' | 'resources' | 'clients'> & Partial<Pick<Config, 'identityProvider' | 'records'>>): Secrets {
   const faults: string[] = [];
   const read = (setting: string, reference: SecretReference, fault: (value: string) => string | undefined): string => {
     try {
@@ -44,6 +45,10 @@ export function readSecrets({
     read('identityProvider.clientSecret', identityProvider.clientSecret, (value) =>
       value === '' ? 'is empty' : undefined,
     );
+  // Read again by whoever opens the records; here so that its fault is said with the others.
+  if (records && 'password' in records && records.password) {
+    read('records.password', records.password, (value) => (value === '' ? 'is empty' : undefined));
+  }
   const targetSecrets = resources.map(
     ({ targetSecret }, index) =>
       targetSecret &&
@@ -60,7 +65,12 @@ export function readSecrets({
       ),
   );
   if (faults.length > 0) throw new ConfigError('The configuration', faults);
-  return { keyring, targetSecrets, clientSecrets, ...(clientSecret !== undefined && { clientSecret }) };
+  return {
+    keyring,
+    targetSecrets,
+    clientSecrets,
+    ...(clientSecret !== undefined && { clientSecret }),
+  };
 }
 
 /** The secret's text, or a `ConfigError` that names the setting and never the value. */
