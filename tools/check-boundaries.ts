@@ -14,7 +14,7 @@ const auth = 'packages/auth/src';
 
 /** What each room may import, beside itself and `node:`. The table is the architecture. */
 export const architecture: readonly Room[] = [
-  { folder: 'packages/records/src', rooms: [], packages: [] },
+  { folder: 'packages/records/src', rooms: [], packages: ['pg', 'ioredis', 'undici', '@aws-sdk/client-dynamodb'] },
   { folder: 'packages/local-cognito/src', rooms: [], packages: ['jose', 'zod'] },
   { folder: `${auth}/oauth`, rooms: [], packages: [] },
   { folder: `${auth}/sealing`, rooms: [], packages: [] },

@@ -35,6 +35,8 @@ import type { Config, ResourceConfig } from './config/schema.ts';
 import { readSecrets, type Secrets } from './config/secrets.ts';
 import { type FrontPageFacts, frontPage } from './front-page.ts';
 import { type GatewayServer, httpServer } from './http-server.ts';
+import { readiness } from './health.ts';
+import { callsInFlight, defaultLimits } from './limits.ts';
 import { mcpEndpoint } from './mcp-endpoint.ts';
 import { openPath } from './open-path.ts';
 import { openRecords } from './open-records.ts';
@@ -108,6 +110,7 @@ function connect(
     }),
   );
 
+  const limits = { ...defaultLimits, ...withoutUndefined(config.limits ?? {}) };
   const targets = new Map(
     config.resources
       .flatMap(({ target, open }) => [target, ...open.map((one) => one.target)])
@@ -123,6 +126,7 @@ function connect(
         target: target(resource.target),
         targetSecret: secrets.targetSecrets[index],
         publicOrigin: origin,
+        calls: callsInFlight(limits),
         ...(toolPolicies[index] && { tools: toolPolicies[index] }),
       }),
     ]),
@@ -143,6 +147,12 @@ function connect(
       allowedHosts: config.allowedHosts,
     }),
     log,
+    limits,
+    drain: { delaySeconds: config.listen.drainDelaySeconds, seconds: config.listen.drainSeconds },
+    readiness: readiness({
+      // A record that is not there: the read is what is asked.
+      checks: { records: () => records.get('keySet', 'readyz'), keys: () => house.ready() },
+    }),
   });
   return {
     http,

@@ -12,8 +12,12 @@ import {
   sendReply,
 } from '@mcp-gatehouse/auth';
 import type { Admission } from './admission.ts';
+import { drain } from './drain.ts';
+import { liveness, type Readiness, readiness } from './health.ts';
+import { boundedHandler, defaultLimits, type Limits } from './limits.ts';
 import { type McpEndpoint, problem, type Served, wrongMethod } from './mcp-endpoint.ts';
 import type { OpenPath } from './open-path.ts';
+import { stalledReaders } from './stalled.ts';
 
 export interface Rooms {
   readonly gatehouse: Gatehouse;
@@ -24,16 +28,28 @@ export interface Rooms {
   readonly frontPage?: (req: IncomingMessage, res: ServerResponse) => void;
   readonly admission: Admission;
   readonly log: Log;
+  /** What `/readyz` says; unless given, whether tokens could be signed. */
+  readonly readiness?: Readiness;
+  readonly limits?: Partial<Limits>;
+  /** 0 and 10 unless given: how long the end is announced before it begins, and how long it may then take. */
+  readonly drain?: { readonly delaySeconds?: number | undefined; readonly seconds?: number | undefined };
 }
 
 export interface GatewayServer {
   readonly server: Server;
-  /** No new connections, streams ended, requests in flight finished; what is left after `graceMs` is cut (REL-04). */
+  /**
+   * Not ready; after the delay no new connections, streams ended, requests in flight finished; what is left after
+   * `graceMs` is cut (REL-04). Resolves when it is over; called again, to the same end.
+   */
   close(graceMs?: number): Promise<void>;
 }
 
 export function httpServer(options: Rooms): GatewayServer {
-  const rooms = { ...options, authorization: nodeHandler(options.gatehouse) };
+  const limits = { ...defaultLimits, ...options.limits };
+  const ready = options.readiness ?? readiness({ checks: { keys: () => options.gatehouse.ready() } });
+  const authorization = nodeHandler(boundedHandler(options.gatehouse, limits, options.log));
+  const rooms = { ...options, authorization, readiness: ready };
+  let closed: Promise<void> | undefined;
   const underway = new Set<ServerResponse>();
   const server = createServer(
     {
@@ -50,7 +66,7 @@ export function httpServer(options: Rooms): GatewayServer {
       const requestId = randomUUID();
       const { path } = requestTarget(req);
       res.setHeader('x-request-id', requestId);
-      if (!server.listening) res.setHeader('connection', 'close');
+      if (closed) res.setHeader('connection', 'close');
       underway.add(res);
       res.once('close', () => underway.delete(res));
       enter(rooms, req, res, requestId)
@@ -85,6 +101,12 @@ export function httpServer(options: Rooms): GatewayServer {
     },
   );
   server.maxHeadersCount = 100;
+  server.maxConnections = limits.connections;
+  const cutStalled = stalledReaders(limits.stalledSeconds);
+  server.once('listening', () => {
+    const watch = setInterval(() => cutStalled(underway), Math.min(5_000, limits.stalledSeconds * 250)).unref();
+    server.once('close', () => clearInterval(watch));
+  });
   server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
     // What was no HTTP at all gets a plain answer and no stack.
     if (error.code === 'ECONNRESET' || !socket.writable) return socket.destroy();
@@ -96,7 +118,15 @@ export function httpServer(options: Rooms): GatewayServer {
     if (socket instanceof Socket) socket.destroySoon();
     return undefined;
   });
-  return { server, close: (graceMs = 10_000) => drain(server, underway, graceMs) };
+  const { delaySeconds = 0, seconds = 10 } = options.drain ?? {};
+  return {
+    server,
+    close(graceMs = seconds * 1000) {
+      ready.drain();
+      closed ??= drain(server, underway, { delayMs: delaySeconds * 1000, graceMs });
+      return closed;
+    },
+  };
 }
 
 /** What is no request yet, by the error of Node's parser (RFC 9110 §15.5.9, RFC 6585 §5). */
@@ -106,7 +136,7 @@ const refusedHead: Readonly<Record<string, string>> = {
 };
 
 async function enter(
-  rooms: Rooms & { readonly authorization: NodeHandler },
+  rooms: Rooms & { readonly authorization: NodeHandler; readonly readiness: Readiness },
   req: IncomingMessage,
   res: ServerResponse,
   requestId: string,
@@ -118,16 +148,12 @@ async function enter(
     return { outcome: error };
   };
   // For load balancers, which know no host name.
-  if (path === '/healthz') {
+  if (path === '/healthz' || path === '/readyz') {
     if (req.method !== 'GET' && req.method !== 'HEAD') {
       sendReply(req, res, wrongMethod('GET, HEAD'));
       return { outcome: 'method_not_allowed' };
     }
-    sendReply(req, res, {
-      status: 200,
-      headers: { 'content-type': 'application/json', 'cache-control': 'no-store' },
-      body: '{"status":"ok"}',
-    });
+    sendReply(req, res, path === '/healthz' ? liveness : await rooms.readiness.answer());
     return { outcome: 'health' };
   }
   const repeated = repeatedHeader(req);
@@ -163,22 +189,4 @@ async function enter(
 /** A path in a log line: bounded, and without what a terminal would act on. */
 function shown(path: string): string {
   return path.slice(0, 200).replace(/[^\x20-\x7e]/g, '?');
-}
-
-function drain(server: Server, underway: ReadonlySet<ServerResponse>, graceMs: number): Promise<void> {
-  return new Promise((resolve) => {
-    const force = setTimeout(() => server.closeAllConnections(), graceMs);
-    force.unref();
-    server.close(() => {
-      clearTimeout(force);
-      resolve();
-    });
-    server.closeIdleConnections();
-    for (const res of underway) {
-      // A client that keeps its connection would hold us for the whole grace.
-      if (!res.headersSent) res.setHeader('connection', 'close');
-      // A stream has no end of its own to wait for.
-      else if (String(res.getHeader('content-type')).startsWith('text/event-stream')) res.end();
-    }
-  });
 }

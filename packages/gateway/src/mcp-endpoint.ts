@@ -3,6 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type Guard, type HttpReply, isReply, protectedResourceMetadataUrl, sendReply } from '@mcp-gatehouse/auth';
 import { insufficientScope } from '@mcp-gatehouse/auth/guard';
 import type { ToolPolicy } from '@mcp-gatehouse/auth/tool-needs';
+import type { CallsInFlight } from './limits.ts';
 import { type Exchange, forward, type Outcome, type Target } from './proxy/forward.ts';
 import { admit } from './tool-policy/admit.ts';
 
@@ -17,6 +18,8 @@ export interface McpEndpointOptions {
   readonly publicOrigin: string;
   /** What each tool needs; without it, whoever holds a token may call them all, and no message is read. */
   readonly tools?: ToolPolicy;
+  /** What may be in flight here at once; without it, anything. */
+  readonly calls?: CallsInFlight;
 }
 
 const methods = ['GET', 'HEAD', 'POST', 'DELETE', 'OPTIONS'];
@@ -37,7 +40,7 @@ export interface Served {
 export type McpEndpoint = (req: IncomingMessage, res: ServerResponse, requestId: string) => Promise<Served>;
 
 export function mcpEndpoint(options: McpEndpointOptions): McpEndpoint {
-  const { resource, guard, target, targetSecret, publicOrigin, tools } = options;
+  const { resource, guard, target, targetSecret, publicOrigin, tools, calls } = options;
   const resourceMetadata = protectedResourceMetadataUrl(resource);
   return async (req, res, requestId) => {
     const cors = corsHeaders(req);
@@ -60,6 +63,11 @@ export function mcpEndpoint(options: McpEndpointOptions): McpEndpoint {
     if (/[?&]access_token=/i.test(req.url ?? '')) {
       send(problem(400, 'invalid_request', 'Send the access token in the Authorization header alone.'));
       return { outcome: 'token_in_query' };
+    }
+    const refusedBusy = calls?.enter(judged, res);
+    if (refusedBusy) {
+      send(refusedBusy);
+      return { outcome: 'busy', subject: judged.subject };
     }
     const admitted =
       tools && (await admit(req, { policy: tools, token: judged, resourceMetadata, maxBytes: maxMessageBytes }));

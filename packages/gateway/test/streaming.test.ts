@@ -15,9 +15,10 @@ let person: SignedIn;
 
 beforeAll(async () => {
   target = await startTarget();
-  gateway = await startGateway([
-    { path: '/mcp', target: `${target.url}/mcp`, open: [{ path: '/exports', target: `${target.url}/files` }] },
-  ]);
+  gateway = await startGateway(
+    [{ path: '/mcp', target: `${target.url}/mcp`, open: [{ path: '/exports', target: `${target.url}/files` }] }],
+    { limits: { callsPerCaller: 1000 } },
+  );
   person = await signIn(gateway);
 });
 afterAll(async () => {

@@ -4,19 +4,11 @@ import { createHash, randomUUID } from 'node:crypto';
 import { deflateRawSync, inflateRawSync } from 'node:zlib';
 import { asRecordsError, type DynamoDb, DynamoDbError, isThrottled } from './dynamodb-request.ts';
 import { groupIndex } from './dynamodb-table.ts';
-import {
-  checkExpiry,
-  checkRecord,
-  checkVersion,
-  encodeValue,
-  groupOf,
-  kindTable,
-  maxValueBytes,
-  systemSeconds,
-} from './limits.ts';
+import { checkExpiry, checkRecord, checkVersion, groupOf, kindTable, systemSeconds } from './limits.ts';
 import { compareUtf8 } from './ordered-ids.ts';
 import { collectPage, maxPageCharacters, type PageQuery, type PageRow, pageQuery, stored } from './paging.ts';
 import { type RecordMap, type Records, RecordsError, type RecordsOptions } from './records.ts';
+import { decodeValue, encodeValue, knownVersion, maxTextBytes, refuseNewer } from './stored-value.ts';
 
 export { type AwsCredentials, type CredentialSource, environmentCredentials } from './aws-credentials.ts';
 export {
@@ -94,10 +86,13 @@ export function dynamoDbRecords<R extends RecordMap>(options: DynamoDbRecordsOpt
 
   function itemOf(kind: string, id: string, value: unknown, expiresAt: number | undefined): Item {
     const group = groupOf(kinds, kind, value);
+    const shape = knownVersion(kinds, kind);
     const item: Item = {
       ...keyOf(kind, id),
-      ...encoded(encodeValue(value)),
+      ...encoded(encodeValue(kinds, kind, value)),
       n: { S: randomUUID() },
+      // Also in the text, where no condition can see it: that may be compressed.
+      ...(shape > 1 && { f: { N: String(shape) } }),
       ...(group !== undefined && { g: { S: groupKey(group, id) } }),
       ...(expiresAt !== undefined && {
         e: { N: number(expiresAt) },
@@ -109,6 +104,12 @@ export function dynamoDbRecords<R extends RecordMap>(options: DynamoDbRecordsOpt
   }
 
   const nowValue = () => ({ ':now': { N: number(now()) } });
+
+  async function living(kind: string, id: string): Promise<PageRow | undefined> {
+    const { Item: item } = await request('GetItem', { Key: keyOf(kind, id), ConsistentRead: true }, true);
+    const row = item && rowOf(item);
+    return row && (row.expiresAt === undefined || row.expiresAt > now()) ? row : undefined;
+  }
 
   /** One bucket's living records of a list in order, read as far as somebody asks. */
   async function* bucketRows(kind: string, bucket: number, query: PageQuery): AsyncGenerator<PageRow> {
@@ -149,11 +150,8 @@ export function dynamoDbRecords<R extends RecordMap>(options: DynamoDbRecordsOpt
   return {
     async get(kind, id) {
       checkRecord(kinds, kind, id);
-      const input = { Key: keyOf(kind, id), ConsistentRead: true };
-      const { Item: item } = await run(() => request('GetItem', input, true));
-      const row = item && rowOf(item);
-      if (!row || (row.expiresAt !== undefined && row.expiresAt <= now())) return undefined;
-      return stored(row.id, row.text, row.version, row.expiresAt);
+      const row = await run(() => living(kind, id));
+      return row && stored(kinds, kind, row);
     },
 
     async create(kind, id, value, expiresAt) {
@@ -177,18 +175,21 @@ export function dynamoDbRecords<R extends RecordMap>(options: DynamoDbRecordsOpt
       checkRecord(kinds, kind, id);
       const input = {
         Key: keyOf(kind, id),
-        ConditionExpression: 'attribute_exists(p) AND (attribute_not_exists(e) OR e > :now)',
-        ExpressionAttributeValues: nowValue(),
+        ConditionExpression:
+          'attribute_exists(p) AND (attribute_not_exists(e) OR e > :now) AND (attribute_not_exists(f) OR f <= :known)',
+        ExpressionAttributeValues: { ...nowValue(), ':known': { N: String(knownVersion(kinds, kind)) } },
         ReturnValues: 'ALL_OLD',
       };
       return run(async () => {
         try {
           const { Attributes: item } = await request('DeleteItem', input, false);
-          return item && JSON.parse(rowOf(item).text);
+          return item && decodeValue(kinds, kind, id, rowOf(item).text);
         } catch (error) {
-          if (isUnmet(error)) return undefined;
-          throw error;
+          if (!isUnmet(error)) throw error;
         }
+        const left = await living(kind, id);
+        if (left) refuseNewer(kinds, kind, id, left.text);
+        return undefined;
       });
     },
 
@@ -198,7 +199,7 @@ export function dynamoDbRecords<R extends RecordMap>(options: DynamoDbRecordsOpt
         const sources = Array.from({ length: buckets }, (_, bucket) => bucketRows(kind, bucket, query));
         return merged(sources, query.limit + 1);
       });
-      return collectPage(kind, query, rows);
+      return collectPage(kinds, kind, query, rows);
     },
 
     close() {
@@ -295,7 +296,7 @@ function rowOf(item: Item): PageRow {
   const expiry = text('x') ?? text('e');
   return {
     id: text('s') as string,
-    text: bytes ? inflateRawSync(bytes, { maxOutputLength: maxValueBytes }).toString('utf8') : (text('v') as string),
+    text: bytes ? inflateRawSync(bytes, { maxOutputLength: maxTextBytes }).toString('utf8') : (text('v') as string),
     version: text('n') as string,
     expiresAt: expiry === undefined ? undefined : Number(expiry),
   };

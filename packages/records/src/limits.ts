@@ -4,15 +4,33 @@ import { type Kinds, type RecordMap, RecordsError } from './records.ts';
 
 export const maxKeyBytes = 1024;
 export const maxValueBytes = 1024 * 1024;
+/** Every back-end compares versions as numbers, and none of them loses a digit of these. */
+export const maxVersion = 999_999;
 
-/** The listed kinds with the function that names a record's group. A Map: `kind` may be `__proto__`. */
-export type KindTable = ReadonlyMap<string, ((value: never) => string) | undefined>;
+/** What is known of one kind; `Kinds` without its types. */
+export interface Kind {
+  readonly groupOf: ((value: never) => string) | undefined;
+  readonly version: number;
+  readonly upgrade: ((value: never, from: number) => unknown) | undefined;
+}
 
+/** The listed kinds. A Map: `kind` may be `__proto__`. */
+export type KindTable = ReadonlyMap<string, Kind>;
+
+/** @throws RecordsError for a kind that could not be kept, or whose older values could not be read. */
 export function kindTable<R extends RecordMap>(kinds: Kinds<R>): KindTable {
-  const table = new Map<string, ((value: never) => string) | undefined>();
-  for (const [kind, { groupOf }] of Object.entries(kinds)) {
+  const table = new Map<string, Kind>();
+  for (const [kind, { groupOf, version = 1, upgrade }] of Object.entries(kinds)) {
     checkKey('kind', kind);
-    table.set(kind, groupOf);
+    if (!Number.isInteger(version) || version < 1 || version > maxVersion) {
+      throw new RecordsError(`the version of kind ${kind} must be a whole number from 1 to ${maxVersion}`);
+    }
+    if (version > 1 && upgrade === undefined) {
+      throw new RecordsError(
+        `kind ${kind} has version ${version} and no upgrade: what was written before could not be read`,
+      );
+    }
+    table.set(kind, { groupOf, version, upgrade });
   }
   return table;
 }
@@ -44,26 +62,11 @@ export function checkKey(what: 'kind' | 'id' | 'group', text: unknown): asserts 
 
 /** The group of a value, for a kind that has groups. */
 export function groupOf(table: KindTable, kind: string, value: unknown): string | undefined {
-  const name = table.get(kind);
+  const name = table.get(kind)?.groupOf;
   if (name === undefined) return undefined;
   const group: unknown = name(value as never);
   checkKey('group', group);
   return group;
-}
-
-/** A value as JSON text, which is also what isolates it from the caller's object. */
-export function encodeValue(value: unknown): string {
-  let text: string | undefined;
-  try {
-    text = JSON.stringify(value);
-  } catch (cause) {
-    throw new RecordsError('value is not JSON', { cause });
-  }
-  if (text === undefined) throw new RecordsError(`value is not JSON: ${typeof value}`);
-  if (text.length * 3 > maxValueBytes && (text.length > maxValueBytes || Buffer.byteLength(text) > maxValueBytes)) {
-    throw new RecordsError(`value is longer than ${maxValueBytes} bytes of JSON`);
-  }
-  return text;
 }
 
 export function checkExpiry(expiresAt: unknown): asserts expiresAt is number | undefined {

@@ -3,6 +3,7 @@
 import { createHash } from 'node:crypto';
 import { checkKey, checkKind, type KindTable, maxKeyBytes } from './limits.ts';
 import { type Filter, type Page, RecordsError, type Stored } from './records.ts';
+import { decodeValue } from './stored-value.ts';
 
 /** A page also ends here, so that a thousand records of a megabyte are not read at once. */
 export const maxPageCharacters = 8 * 1024 * 1024;
@@ -27,13 +28,22 @@ export function pageQuery(table: KindTable, kind: string, filter: Filter = {}, a
   }
   if (group !== undefined) {
     checkKey('group', group);
-    if (table.get(kind) === undefined) throw new RecordsError(`records of kind ${kind} have no groups`);
+    if (table.get(kind)?.groupOf === undefined) throw new RecordsError(`records of kind ${kind} have no groups`);
   }
   return { group, limit, afterId: after === undefined ? '' : readCursor(kind, group, after) };
 }
 
-/** Collects a page from records in order, reading one record beyond it to learn whether another page follows. */
-export function collectPage<T>(kind: string, query: PageQuery, rows: Iterable<PageRow>): Page<Stored<T>> {
+/**
+ * Collects a page from records in order, reading one record beyond it to learn whether another page follows.
+ *
+ * @throws NewerRecordError if one of the page is of a newer release: left out, it would pass for absent.
+ */
+export function collectPage<T>(
+  table: KindTable,
+  kind: string,
+  query: PageQuery,
+  rows: Iterable<PageRow>,
+): Page<Stored<T>> {
   const items: Stored<T>[] = [];
   let characters = 0;
   let lastId = '';
@@ -41,7 +51,7 @@ export function collectPage<T>(kind: string, query: PageQuery, rows: Iterable<Pa
     if (items.length === query.limit || characters > maxPageCharacters) {
       return { items, next: writeCursor(kind, query.group, lastId) };
     }
-    items.push(stored(row.id, row.text, row.version, row.expiresAt));
+    items.push(stored(table, kind, row));
     characters += row.text.length;
     lastId = row.id;
   }
@@ -55,8 +65,9 @@ export interface PageRow {
   readonly expiresAt: number | undefined;
 }
 
-export function stored<T>(id: string, text: string, version: string, expiresAt: number | undefined): Stored<T> {
-  const value = JSON.parse(text) as T;
+/** A row as the caller sees it. @throws NewerRecordError, RecordsError as `decodeValue`. */
+export function stored<T>(table: KindTable, kind: string, { id, text, version, expiresAt }: PageRow): Stored<T> {
+  const value = decodeValue<T>(table, kind, id, text);
   return expiresAt === undefined ? { id, value, version } : { id, value, version, expiresAt };
 }
 

@@ -2,10 +2,11 @@
 
 import { randomUUID } from 'node:crypto';
 import pg from 'pg';
-import { checkExpiry, checkRecord, checkVersion, encodeValue, groupOf, kindTable, systemSeconds } from './limits.ts';
+import { checkExpiry, checkRecord, checkVersion, groupOf, kindTable, systemSeconds } from './limits.ts';
 import { collectPage, type PageRow, pageQuery, stored } from './paging.ts';
 import { checkTableName, prepareTable, quoteName } from './postgres-schema.ts';
 import { type RecordMap, type Records, RecordsError, type RecordsOptions, RecordsUnavailableError } from './records.ts';
+import { decodeValue, encodeValue, knownVersion, refuseNewer } from './stored-value.ts';
 
 export interface PostgresRecordsOptions<R extends RecordMap> extends RecordsOptions<R> {
   /** `postgres://user@host:5432/database?sslmode=verify-full`, as libpq writes it. The primary, never a replica. */
@@ -103,14 +104,14 @@ export function postgresRecords<R extends RecordMap>(options: PostgresRecordsOpt
       checkRecord(kinds, kind, id);
       const { rows } = await run(sql.get, [kind, id, now()]);
       const [row] = rows;
-      return row && stored(row.id, row.value, row.version, row.expires_at ?? undefined);
+      return row && stored(kinds, kind, pageRow(row));
     },
 
     async create(kind, id, value, expiresAt) {
       checkRecord(kinds, kind, id);
       checkExpiry(expiresAt);
       const group = groupOf(kinds, kind, value) ?? null;
-      const text = encodeValue(value);
+      const text = encodeValue(kinds, kind, value);
       const { rowCount } = await write(sql.create, [kind, id, group, text, randomUUID(), expiresAt ?? null, now()]);
       return rowCount === 1;
     },
@@ -121,7 +122,7 @@ export function postgresRecords<R extends RecordMap>(options: PostgresRecordsOpt
       checkVersion(version);
       checkExpiry(expiresAt);
       const group = groupOf(kinds, kind, value) ?? null;
-      const text = encodeValue(value);
+      const text = encodeValue(kinds, kind, value);
       // What is no version of ours is no version of this record; PostgreSQL would call it a faulty uuid.
       if (!uuid.test(version)) return false;
       const values = [kind, id, version, group, text, randomUUID(), expiresAt ?? null, now()];
@@ -131,9 +132,11 @@ export function postgresRecords<R extends RecordMap>(options: PostgresRecordsOpt
 
     async take(kind, id) {
       checkRecord(kinds, kind, id);
-      const { rows } = await write(sql.take, [kind, id, now()]);
-      const [row] = rows;
-      return row && JSON.parse(row.value);
+      const { rows: taken } = await write(sql.take, [kind, id, now(), knownVersion(kinds, kind)]);
+      if (taken[0]) return decodeValue(kinds, kind, id, taken[0].value);
+      const { rows: left } = await run(sql.get, [kind, id, now()]);
+      if (left[0]) refuseNewer(kinds, kind, id, left[0].value);
+      return undefined;
     },
 
     async list(kind, filter, after) {
@@ -143,7 +146,7 @@ export function postgresRecords<R extends RecordMap>(options: PostgresRecordsOpt
         group === undefined
           ? await run(sql.list, [kind, afterId, now(), limit + 1])
           : await run(sql.listGroup, [kind, afterId, now(), limit + 1, group]);
-      return collectPage(kind, page, rows.map(pageRow));
+      return collectPage(kinds, kind, page, rows.map(pageRow));
     },
 
     close() {
@@ -235,7 +238,12 @@ function statements(quoted: string, table: string) {
       `UPDATE ${quoted} SET grp = $4, value = $5, version = $6, expires_at = $7
       WHERE kind = $1 AND id = $2 AND version = $3 AND ${living('$8')}`,
     ),
-    take: named('take', `DELETE FROM ${quoted} WHERE kind = $1 AND id = $2 AND ${living('$3')} RETURNING value`),
+    // Only what this release can read (stored-value.ts).
+    take: named(
+      'take',
+      `DELETE FROM ${quoted} WHERE kind = $1 AND id = $2 AND ${living('$3')}
+        AND COALESCE(substring(left(value, 10) from '^v([0-9]+) ')::int, 1) <= $4 RETURNING value`,
+    ),
     list: named(
       'list',
       `SELECT ${columns} FROM ${quoted} WHERE kind = $1 AND id > $2 AND ${living('$3')} ORDER BY id LIMIT $4`,

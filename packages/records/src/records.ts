@@ -6,6 +6,8 @@
  * that was acknowledged before it; and of any number of parallel calls that cannot all be right, exactly one wins.
  */
 
+export type { DescribedFields, DescribedKind, DescribedKinds, Protection } from './described.ts';
+
 /** A closed map from the kind of a record to its type: `{ grant: Grant; deck: Deck }`. Values are plain JSON. */
 // biome-ignore lint/suspicious/noExplicitAny: a map of record types has no narrower common bound.
 export type RecordMap = Record<string, any>;
@@ -13,8 +15,18 @@ export type RecordMap = Record<string, any>;
 /** What the database needs to know of each kind, beside its type. Every kind is listed; an unlisted one is refused. */
 export type Kinds<R extends RecordMap> = {
   readonly [K in keyof R & string]: {
-    /** The group a record belongs to (the owner of a deck, the user of a grant): what `list` can filter by. */
+    /**
+     * The group a record belongs to (the owner of a deck, the user of a grant): what `list` can filter by. It is named
+     * when the record is written: a new rule counts for a record from its next write on.
+     */
     readonly groupOf?: (value: R[K]) => string;
+    /** Of the shape of the values this release writes: a whole number, 1 unless told. Raised when an old one would be misread. */
+    readonly version?: number;
+    /**
+     * Makes a value of an older version (`from`, less than `version`) one of this; demanded from version 2 on. It is asked
+     * at every read until the record is written again, must take whatever that version wrote, and must not change anything else.
+     */
+    readonly upgrade?: (value: RecordMap[string], from: number) => R[K];
   };
 };
 
@@ -67,6 +79,14 @@ export interface RecordsOptions<R extends RecordMap> {
 /** A caller's mistake (unknown kind, bad id, bad limit, a value that is not JSON): never the outcome of a race. */
 export class RecordsError extends Error {
   override name = 'RecordsError';
+}
+
+/**
+ * A newer release wrote this record, and this one cannot know what it says: nothing was changed. So it is while releases
+ * are exchanged and after going back to an old one: answer 503, tell the operator, and never conclude that it is absent.
+ */
+export class NewerRecordError extends RecordsError {
+  override name = 'NewerRecordError';
 }
 
 /**

@@ -58,11 +58,11 @@ if not living or version ~= ARGV[7] then return 0 end
 put(ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6])
 return 1`;
 
-/** ARGV: now, id. The value, or nil. */
+/** ARGV: now, id, the newest version this release can read. The value, or nil; one that is newer stays (stored-value.ts). */
 export const takeScript = `${shared}
 if not alive(ARGV[2]) then return nil end
 local v = redis.call('HGET', record(ARGV[2]), 'v')
-remove(ARGV[2])
+if tonumber(string.match(v, '^v(%d+) ') or 1) <= tonumber(ARGV[3]) then remove(ARGV[2]) end
 return v`;
 
 /**

@@ -2,11 +2,12 @@
 
 import { createHash, randomUUID } from 'node:crypto';
 import { Cluster, Redis } from 'ioredis';
-import { checkExpiry, checkRecord, checkVersion, encodeValue, groupOf, kindTable, systemSeconds } from './limits.ts';
+import { checkExpiry, checkRecord, checkVersion, groupOf, kindTable, systemSeconds } from './limits.ts';
 import { compareUtf8 } from './ordered-ids.ts';
 import { collectPage, maxPageCharacters, type PageQuery, type PageRow, pageQuery, stored } from './paging.ts';
 import { type RecordMap, type Records, RecordsError, type RecordsOptions, RecordsUnavailableError } from './records.ts';
 import { createScript, idsScript, replaceScript, takeScript } from './redis-scripts.ts';
+import { decodeValue, encodeValue, knownVersion } from './stored-value.ts';
 
 /**
  * What Redis acknowledges it may still lose: without `appendfsync always` in a crash, and with replicas at a failover,
@@ -125,14 +126,14 @@ export function redisRecords<R extends RecordMap>(options: RedisRecordsOptions<R
     async get(kind, id) {
       checkRecord(kinds, kind, id);
       const row = await run(() => readRow(kind, id));
-      return row && stored(row.id, row.text, row.version, row.expiresAt);
+      return row && stored(kinds, kind, row);
     },
 
     async create(kind, id, value, expiresAt) {
       checkRecord(kinds, kind, id);
       checkExpiry(expiresAt);
       const group = groupOf(kinds, kind, value) ?? '';
-      const text = encodeValue(value);
+      const text = encodeValue(kinds, kind, value);
       const created = await run(() =>
         redis.gatehouseCreate(tagOf(kind, id), now(), id, text, randomUUID(), expiresAt ?? '', group),
       );
@@ -145,7 +146,7 @@ export function redisRecords<R extends RecordMap>(options: RedisRecordsOptions<R
       checkVersion(version);
       checkExpiry(expiresAt);
       const group = groupOf(kinds, kind, value) ?? '';
-      const text = encodeValue(value);
+      const text = encodeValue(kinds, kind, value);
       const replaced = await run(() =>
         redis.gatehouseReplace(tagOf(kind, id), now(), id, text, randomUUID(), expiresAt ?? '', group, version),
       );
@@ -154,13 +155,13 @@ export function redisRecords<R extends RecordMap>(options: RedisRecordsOptions<R
 
     async take(kind, id) {
       checkRecord(kinds, kind, id);
-      const text = await run(() => redis.gatehouseTake(tagOf(kind, id), now(), id));
-      return text === null ? undefined : JSON.parse(text);
+      const text = await run(() => redis.gatehouseTake(tagOf(kind, id), now(), id, knownVersion(kinds, kind)));
+      return text === null ? undefined : decodeValue(kinds, kind, id, text);
     },
 
     async list(kind, filter, after) {
       const query = pageQuery(kinds, kind, filter, after);
-      return collectPage(kind, query, await run(() => pageRows(kind, query)));
+      return collectPage(kinds, kind, query, await run(() => pageRows(kind, query)));
     },
 
     close() {

@@ -3,10 +3,11 @@
 import { randomUUID } from 'node:crypto';
 import type { DatabaseSync } from 'node:sqlite';
 import { groupCommit } from './group-commit.ts';
-import { checkExpiry, checkRecord, checkVersion, encodeValue, groupOf, kindTable, systemSeconds } from './limits.ts';
+import { checkExpiry, checkRecord, checkVersion, groupOf, kindTable, systemSeconds } from './limits.ts';
 import { collectPage, type PageRow, pageQuery, stored } from './paging.ts';
 import { type RecordMap, type Records, RecordsError, type RecordsOptions } from './records.ts';
 import { openFile } from './sqlite-file.ts';
+import { decodeValue, encodeValue, knownVersion, refuseNewer } from './stored-value.ts';
 
 export interface SqliteRecordsOptions<R extends RecordMap> extends RecordsOptions<R> {
   /** On a local disk. Created for its owner only (0600, missing folders 0700); an existing file keeps its mode. */
@@ -51,14 +52,14 @@ export function sqliteRecords<R extends RecordMap>(options: SqliteRecordsOptions
     async get(kind, id) {
       checkRecord(table, kind, id);
       const row = await commits.read(() => sql.get.get(kind, id, now()));
-      return row && storedRow(row as unknown as Row);
+      return row && stored(table, kind, pageRow(row as unknown as Row));
     },
 
     async create(kind, id, value, expiresAt) {
       checkRecord(table, kind, id);
       checkExpiry(expiresAt);
       const group = groupOf(table, kind, value) ?? null;
-      const text = encodeValue(value);
+      const text = encodeValue(table, kind, value);
       const { changes } = await commits.write(() =>
         sql.create.run(kind, id, group, text, randomUUID(), expiresAt ?? null, now()),
       );
@@ -71,7 +72,7 @@ export function sqliteRecords<R extends RecordMap>(options: SqliteRecordsOptions
       checkVersion(version);
       checkExpiry(expiresAt);
       const group = groupOf(table, kind, value) ?? null;
-      const text = encodeValue(value);
+      const text = encodeValue(table, kind, value);
       const { changes } = await commits.write(() =>
         sql.replace.run(group, text, randomUUID(), expiresAt ?? null, kind, id, version, now()),
       );
@@ -80,8 +81,14 @@ export function sqliteRecords<R extends RecordMap>(options: SqliteRecordsOptions
 
     async take(kind, id) {
       checkRecord(table, kind, id);
-      const row = await commits.write(() => sql.take.get(kind, id, now()));
-      return row && JSON.parse((row as unknown as Row).value);
+      const { taken, left } = await commits.write(() => {
+        const seconds = now();
+        const taken = sql.take.get(kind, id, seconds, knownVersion(table, kind)) as Pick<Row, 'value'> | undefined;
+        const left = taken ? undefined : (sql.get.get(kind, id, seconds) as unknown as Row | undefined);
+        return { taken, left };
+      });
+      if (left) refuseNewer(table, kind, id, left.value);
+      return taken && decodeValue(table, kind, id, taken.value);
     },
 
     async list(kind, filter, after) {
@@ -92,7 +99,7 @@ export function sqliteRecords<R extends RecordMap>(options: SqliteRecordsOptions
           group === undefined
             ? sql.list.iterate(kind, afterId, now(), limit + 1)
             : sql.listGroup.iterate(kind, group, afterId, now(), limit + 1);
-        return collectPage(kind, query, pageRows(rows as Iterable<unknown> as Iterable<Row>));
+        return collectPage(table, kind, query, pageRows(rows as Iterable<unknown> as Iterable<Row>));
       });
     },
 
@@ -107,14 +114,12 @@ interface Row {
   readonly expires_at: number | null;
 }
 
-function storedRow<T>({ id, value, version, expires_at }: Row) {
-  return stored<T>(id, value, version, expires_at ?? undefined);
+function pageRow({ id, value, version, expires_at }: Row): PageRow {
+  return { id, text: value, version, expiresAt: expires_at ?? undefined };
 }
 
 function* pageRows(rows: Iterable<Row>): Generator<PageRow> {
-  for (const { id, value, version, expires_at } of rows) {
-    yield { id, text: value, version, expiresAt: expires_at ?? undefined };
-  }
+  for (const row of rows) yield pageRow(row);
 }
 
 /** One statement a verb: what makes it atomic among all processes is SQLite, not the order of our calls. */
@@ -131,7 +136,10 @@ function statements(database: DatabaseSync) {
     replace: database.prepare(`
       UPDATE records SET grp = ?, value = ?, version = ?, expires_at = ?
       WHERE kind = ? AND id = ? AND version = ? AND ${living}`),
-    take: database.prepare(`DELETE FROM records WHERE kind = ? AND id = ? AND ${living} RETURNING value`),
+    // Only what this release can read (stored-value.ts): CAST takes the digits a text begins with.
+    take: database.prepare(`
+      DELETE FROM records WHERE kind = ? AND id = ? AND ${living}
+        AND (substr(value, 1, 1) <> 'v' OR CAST(substr(value, 2, 7) AS INTEGER) <= ?) RETURNING value`),
     list: database.prepare(`
       SELECT ${columns} FROM records WHERE kind = ? AND id > ? AND ${living} ORDER BY id LIMIT ?`),
     // Named, because without statistics the planner would rather walk the whole kind in the order of ids.

@@ -1,13 +1,14 @@
 /** Owns what the conformance suite needs to know of a back-end, and closes what a test opened. */
 
 import { afterEach } from 'vitest';
-import type { Records, Stored } from '../src/records.ts';
+import type { Kinds, Records, Stored } from '../src/records.ts';
 import type { TestRecords } from './kinds.ts';
 
 export interface Backend {
   /** The address of a database nobody has used yet. */
   place(): Promise<string>;
-  open(place: string, now?: () => number): Records<TestRecords>;
+  /** `using`: the kinds as another release knows them. */
+  open(place: string, now?: () => number, using?: Kinds<TestRecords>): Records<TestRecords>;
 }
 
 export type Fresh = (now?: () => number) => Promise<Records<TestRecords>>;

@@ -8,6 +8,7 @@ import { createTable } from '../src/dynamodb.ts';
 import { recordsConformance } from './conformance.ts';
 import { recordsInputConformance } from './conformance-input.ts';
 import { recordsProcessConformance, type SharedBackend } from './conformance-processes.ts';
+import { recordsVersionConformance } from './conformance-versions.ts';
 import { connect, open } from './open-dynamodb.ts';
 
 const server = dynalite({ createTableMs: 0 });
@@ -33,4 +34,5 @@ const dynamoDb: SharedBackend = {
 
 recordsConformance('DynamoDB', dynamoDb);
 recordsInputConformance('DynamoDB', dynamoDb);
+recordsVersionConformance('DynamoDB', dynamoDb);
 recordsProcessConformance('DynamoDB', dynamoDb);

@@ -16,13 +16,19 @@ export function connect(endpoint: string) {
   });
 }
 
-export function open(place: string, now?: () => number) {
+export function open(place: string, now?: () => number, using = kinds) {
   const [endpoint = '', table = '', sdk] = place.split('#');
   if (sdk === 'sdk') {
     const client = new DynamoDBClient({ region: 'eu-central-1', endpoint, credentials, maxAttempts: 1 });
     const onClose = async () => client.destroy();
-    return dynamoDbRecords<TestRecords>({ kinds, table, send: dynamoDbSdk(client), onClose, ...(now && { now }) });
+    return dynamoDbRecords<TestRecords>({
+      kinds: using,
+      table,
+      send: dynamoDbSdk(client),
+      onClose,
+      ...(now && { now }),
+    });
   }
   const { send, close } = connect(endpoint);
-  return dynamoDbRecords<TestRecords>({ kinds, table, send, onClose: close, ...(now && { now }) });
+  return dynamoDbRecords<TestRecords>({ kinds: using, table, send, onClose: close, ...(now && { now }) });
 }

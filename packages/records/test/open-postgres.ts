@@ -3,10 +3,10 @@
 import { postgresRecords } from '../src/postgres.ts';
 import { kinds, type TestRecords } from './kinds.ts';
 
-export function open(place: string, now?: () => number) {
+export function open(place: string, now?: () => number, using = kinds) {
   const [connectionString = '', table = ''] = place.split('#');
   return postgresRecords<TestRecords>({
-    kinds,
+    kinds: using,
     connectionString,
     table,
     connectTimeoutMs: 20_000,

@@ -3,10 +3,10 @@
 import { redisRecords } from '../src/redis.ts';
 import { kinds, type TestRecords } from './kinds.ts';
 
-export function open(place: string, now?: () => number) {
+export function open(place: string, now?: () => number, using = kinds) {
   const [url = '', prefix = '', cluster] = place.split('#');
   return redisRecords<TestRecords>({
-    kinds,
+    kinds: using,
     url,
     prefix,
     cluster: cluster === 'cluster',

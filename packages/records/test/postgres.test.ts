@@ -4,6 +4,7 @@ import { afterAll } from 'vitest';
 import { recordsConformance } from './conformance.ts';
 import { recordsInputConformance } from './conformance-input.ts';
 import { recordsProcessConformance, type SharedBackend } from './conformance-processes.ts';
+import { recordsVersionConformance } from './conformance-versions.ts';
 import { open } from './open-postgres.ts';
 import { startPostgres } from './postgres-server.ts';
 
@@ -19,4 +20,5 @@ const postgres: SharedBackend = {
 
 recordsConformance('PostgreSQL', postgres);
 recordsInputConformance('PostgreSQL', postgres);
+recordsVersionConformance('PostgreSQL', postgres);
 recordsProcessConformance('PostgreSQL', postgres);

@@ -4,6 +4,7 @@ import { afterAll } from 'vitest';
 import { recordsConformance } from './conformance.ts';
 import { recordsInputConformance } from './conformance-input.ts';
 import { recordsProcessConformance, type SharedBackend } from './conformance-processes.ts';
+import { recordsVersionConformance } from './conformance-versions.ts';
 import { open } from './open-redis.ts';
 import { startRedis } from './redis-server.ts';
 
@@ -23,6 +24,8 @@ const cluster = redis(() => `${node.url}#p${process.pid}-${++places}#cluster`);
 
 recordsConformance('Redis', single);
 recordsInputConformance('Redis', single);
+recordsVersionConformance('Redis', single);
 recordsProcessConformance('Redis', single);
 recordsConformance('Redis cluster', cluster);
 recordsInputConformance('Redis cluster', cluster);
+recordsVersionConformance('Redis cluster', cluster);

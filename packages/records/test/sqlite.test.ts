@@ -7,6 +7,7 @@ import { afterAll } from 'vitest';
 import { recordsConformance } from './conformance.ts';
 import { recordsInputConformance } from './conformance-input.ts';
 import { recordsProcessConformance, type SharedBackend } from './conformance-processes.ts';
+import { recordsVersionConformance } from './conformance-versions.ts';
 import { open } from './open-sqlite.ts';
 
 const folder = await mkdtemp(join(tmpdir(), 'records-'));
@@ -21,4 +22,5 @@ const sqlite: SharedBackend = {
 
 recordsConformance('SQLite', sqlite);
 recordsInputConformance('SQLite', sqlite);
+recordsVersionConformance('SQLite', sqlite);
 recordsProcessConformance('SQLite', sqlite);

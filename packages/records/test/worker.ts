@@ -17,6 +17,7 @@ export type Job =
   | { readonly do: 'count'; readonly id: string; readonly times: number }
   | { readonly do: 'write until killed' }
   | { readonly do: 'fill until refused' }
+  | { readonly do: 'write through failures'; readonly count: number }
   | { readonly do: 'close' };
 
 /** Parallel calls of each process in a race. */
@@ -43,6 +44,8 @@ async function perform(job: Job): Promise<unknown> {
       return await writeUntilKilled();
     case 'fill until refused':
       return await fillUntilRefused();
+    case 'write through failures':
+      return await writeThroughFailures(job.count);
     case 'close':
       return await records.close();
   }
@@ -83,6 +86,21 @@ async function fillUntilRefused(): Promise<unknown> {
       return { acknowledged: n, refused: (error as Error).name, again, readable };
     }
   }
+}
+
+/** Writes one after another whatever becomes of each, then says what was acknowledged, and what refused the others. */
+async function writeThroughFailures(count: number): Promise<unknown> {
+  const acknowledged: number[] = [];
+  const refused: Record<number, string> = {};
+  for (let n = 0; n < count; n++) {
+    try {
+      await records.create('note', `n${n}`, { text: `${n} `.repeat(4000) });
+      acknowledged.push(n);
+    } catch (error) {
+      refused[n] = (error as Error).name;
+    }
+  }
+  return { acknowledged, refused };
 }
 
 for await (const line of createInterface({ input: process.stdin })) {

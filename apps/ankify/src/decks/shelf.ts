@@ -3,7 +3,7 @@
  * else knows, and removed after it, so no reader ever sees half a deck; a crash in between leaves unreachable cards.
  */
 import { createHash, randomBytes, randomUUID } from 'node:crypto';
-import { RecordsError } from '@mcp-gatehouse/records';
+import { NewerRecordError, RecordsError } from '@mcp-gatehouse/records';
 import { cardId, cardsPerNote, firstNoteId } from '../anki/ids.ts';
 import { type Card, type Deck, type DeckRecords, DeckRefusal, type DeckWithCards, limits } from './deck.ts';
 import type { Draft } from './draft.ts';
@@ -62,7 +62,7 @@ export function createShelf(records: DeckRecords, now: () => number): Shelf {
       const { items, next } = await records
         .list('deck', { group: owner, limit: decksPerPage }, after)
         .catch((error: unknown) => {
-          if (!(error instanceof RecordsError) || after === undefined) throw error;
+          if (error instanceof NewerRecordError || !(error instanceof RecordsError) || after === undefined) throw error;
           throw new DeckRefusal(
             'cursor: it is not a next_cursor of list_decks. Leave it out to start from the first deck.',
           );

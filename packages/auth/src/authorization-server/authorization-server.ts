@@ -1,5 +1,5 @@
 /** The authorization server's route table: path and method to endpoint, and how what an endpoint throws is shown. */
-import { RecordsUnavailableError } from '@mcp-gatehouse/records';
+import { NewerRecordError, RecordsUnavailableError } from '@mcp-gatehouse/records';
 import { describeCause, OAuthError, unavailable } from '../oauth/error.ts';
 import {
   type Endpoint,
@@ -132,6 +132,8 @@ function asOAuthError(thrown: unknown): OAuthError {
   if (thrown instanceof OAuthError) return thrown;
   // A database that is away is never a refusal: clients would throw good tokens away (REL-02).
   if (thrown instanceof RecordsUnavailableError) return unavailable('records.unavailable', thrown);
+  // A newer instance wrote it while releases are exchanged: clients come again (REL-07).
+  if (thrown instanceof NewerRecordError) return unavailable('records.newer', thrown);
   return new OAuthError('server_error', 'Something went wrong on our side.', { reason: 'fault', cause: thrown });
 }
 

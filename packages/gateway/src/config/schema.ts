@@ -95,6 +95,18 @@ export const configSchema = z.strictObject({
           'Port to listen on; unless given, the one written in the issuer, else 80 for http and 8080 for https.',
         ),
       host: z.string().min(1).default('127.0.0.1').describe('Address to listen on; 0.0.0.0 for all of them.'),
+      drainDelaySeconds: z
+        .int()
+        .min(0)
+        .max(300)
+        .optional()
+        .describe('After SIGTERM, how long /readyz says 503 before the port is closed; 0 unless given.'),
+      drainSeconds: z
+        .int()
+        .min(1)
+        .max(900)
+        .optional()
+        .describe('Then, how long requests in flight may take before they are cut; 10 unless given.'),
     })
     .prefault({}),
   resources: z.array(resource).min(1).describe('The MCP servers behind the gateway.'),
@@ -172,6 +184,26 @@ export const configSchema = z.strictObject({
     .partialRecord(z.enum(budgetedEndpoints), budget)
     .default({})
     .describe('How much of what anybody may ask for each process answers; false: without a limit.'),
+  limits: z
+    .strictObject({
+      callsPerCaller: z
+        .int()
+        .min(1)
+        .max(1_000_000)
+        .describe('In flight of one client for one person at one resource, streams among them; 100 unless given.'),
+      callsPerResource: z.int().min(1).max(1_000_000).describe('In flight of everybody at one resource; 5000.'),
+      requestsPerEndpoint: z
+        .int()
+        .min(1)
+        .max(1_000_000)
+        .describe('Worked at by each endpoint of the authorization server; 500.'),
+      requestSeconds: seconds.max(300).describe('The longest that one of those may take; 15.'),
+      stalledSeconds: seconds.max(3600).describe('How long a client may take nothing of an answer that waits; 60.'),
+      connections: z.int().min(1).max(1_000_000).describe('Sockets of clients; 20000.'),
+    })
+    .partial()
+    .optional()
+    .describe('How much may be under way at once, in each process.'),
   audit: z
     .strictObject({
       records: z

@@ -3,7 +3,7 @@
  * where the person's remembered consent stands.
  */
 import { randomBytes } from 'node:crypto';
-import { RecordsUnavailableError } from '@mcp-gatehouse/records';
+import { NewerRecordError, RecordsUnavailableError } from '@mcp-gatehouse/records';
 import { OAuthError } from '../../oauth/error.ts';
 import type { Endpoint, HttpRequest } from '../../oauth/http.ts';
 import { type Parameters, queryParameters } from '../../oauth/parameters.ts';
@@ -117,7 +117,8 @@ export function authorize(parts: Parts, remembered?: RememberedConsents): Endpoi
     try {
       return await remembered?.find(request, asked);
     } catch (error) {
-      if (error instanceof RecordsUnavailableError) return 'records.unavailable' as const;
+      if (error instanceof RecordsUnavailableError || error instanceof NewerRecordError)
+        return 'records.unavailable' as const;
       throw error;
     }
   }
