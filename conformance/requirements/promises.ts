@@ -31,6 +31,8 @@ export const promises: readonly Requirement[] = [
       of.redirectUri('which presented URI is a registered one'),
       of.redirectUriProperties('what matches goes to the very host that was registered'),
       of.redirectUriProperties('what is accepted parses, whatever its scheme'),
+      of.closedRegistration('a list of redirect hosts'),
+      of.redirectHosts('the list'),
     ],
   }),
   promise('SEC-04', 'No code without a person’s consent to this client, host, resource and scope, in this browser.', {

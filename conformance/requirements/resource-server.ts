@@ -14,6 +14,7 @@ import {
   metadata,
   officialServer,
   oidcProviderTokens,
+  people,
   proxyAnswers,
   proxyHeaders,
   requestTarget,
@@ -131,6 +132,9 @@ export const resourceServer: readonly Requirement[] = [
       guard('refused: 401'),
       guard('malformed: 400'),
       guard('a call beyond the token’s scope is 403 with all that is needed'),
+      people(
+        'a tool that asks for a role or a permission is for those who have it, and the target never hears of the others',
+      ),
     ],
   },
   {

@@ -21,6 +21,7 @@ import { describeCause } from './oauth/error.ts';
 import { type HttpHandler, jsonError, preflight, withCors, wrongMethod } from './oauth/http.ts';
 import type { SigningAlgorithm } from './oauth/jws.ts';
 import { endpointPaths } from './oauth/metadata.ts';
+import { redirectHostFaults, redirectHosts } from './oauth/redirect-hosts.ts';
 import { knownPrivateUseSchemes } from './oauth/redirect-uri.ts';
 import type { Resource } from './oauth/resource.ts';
 import { lifetimeFaults, resourceFaults } from './option-faults.ts';
@@ -104,8 +105,13 @@ export interface GatehouseOptions {
   readonly privateUseSchemes?: readonly string[];
   /** Clients known beforehand: confidential ones, and machines that act for themselves. */
   readonly clients?: readonly KnownClient[];
-  /** `stateless`, the default: the id carries the registration. `stored`: in the records, gone after 30 days unused. */
-  readonly registration?: 'stateless' | 'stored';
+  /**
+   * `stateless`, the default: the id carries the registration. `stored`: in the records, gone after 30 days unused. `off`:
+   * nobody registers, and whoever did before is unknown.
+   */
+  readonly registration?: 'stateless' | 'stored' | 'off';
+  /** Where answers may go for clients that are not configured: `claude.ai`, `*.example.com`, `localhost`, `cursor:`; anywhere unless given. */
+  readonly redirectHosts?: readonly string[];
   /** Clients whose id is the address of their metadata document (CIMD); off unless given. */
   readonly metadataDocuments?: Omit<MetadataDocumentOptions, 'log' | 'now' | 'privateUseSchemes'>;
   /** Identity providers whose ID-JAG is accepted (enterprise-managed authorization). */
@@ -148,6 +154,7 @@ export function gatehouse(options: GatehouseOptions): Gatehouse {
     ...secretFaults(options.secrets),
     ...clientFaults(options),
     ...budgetFaults(options.budgets ?? {}),
+    ...redirectHostFaults(options.redirectHosts ?? []),
     ...assertionIssuerFaults(options.assertionIssuers ?? []),
     ...(options.roles ? roleRuleFaults(options.roles).map((fault) => `roles.${fault}`) : []),
   ];
@@ -187,6 +194,8 @@ export function gatehouse(options: GatehouseOptions): Gatehouse {
     browserCookie: browserCookie(issuer, lifetimes.consentSeconds + lifetimes.signInSeconds),
     ...(options.roles && { roles: options.roles }),
     ...(options.budgets && { budgets: options.budgets }),
+    allowsRedirect: redirectHosts(options.redirectHosts),
+    registrationOpen: options.registration !== 'off',
     privateUseSchemes: options.privateUseSchemes ?? knownPrivateUseSchemes,
     lifetimes,
     log,

@@ -99,6 +99,7 @@ function connect(
       })),
       ...(config.signing && { signing: config.signing }),
       ...(config.registration && { registration: config.registration }),
+      ...(config.redirectHosts && { redirectHosts: config.redirectHosts }),
       assertionIssuers: config.assertionIssuers,
       budgets: deeplyWithoutUndefined(config.budgets) as Budgets,
       ...(config.roles && { roles: withoutUndefined(config.roles) }),

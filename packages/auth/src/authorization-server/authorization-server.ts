@@ -59,7 +59,11 @@ export function authorizationServer(parts: Parts): HttpHandler {
       { method: 'GET', endpoint: document, face: 'api' },
     ]),
     [paths.jwks, { method: 'GET', endpoint: jwks(parts), face: 'api' }],
-    [paths.register, { method: 'POST', endpoint: budgeted(register(parts), budgets.register), face: 'api' }],
+    ...(parts.registrationOpen
+      ? ([
+          [paths.register, { method: 'POST', endpoint: budgeted(register(parts), budgets.register), face: 'api' }],
+        ] satisfies Array<[string, Route]>)
+      : []),
     [
       paths.authorize,
       { method: 'GET', endpoint: budgeted(authorize(parts, remembered), budgets.authorize), face: 'page' },

@@ -91,6 +91,10 @@ export interface Parts {
   readonly roles?: RoleRules;
   readonly browserCookie: BrowserCookie;
   readonly privateUseSchemes: readonly string[];
+  /** Whether the operator lets answers go there, for clients that are not configured. */
+  readonly allowsRedirect: (uri: string) => boolean;
+  /** Whether clients may register themselves. */
+  readonly registrationOpen: boolean;
   readonly lifetimes: Lifetimes;
   readonly log: Log;
   readonly now: () => number;

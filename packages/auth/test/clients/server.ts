@@ -68,6 +68,8 @@ export function startServer(options: ServerOptions = {}) {
       (await configured(id)) ?? (await registry.resolve(id)) ?? (await options.otherClients?.(id)),
     browserCookie: browserCookie(issuer, 3600),
     privateUseSchemes: knownPrivateUseSchemes,
+    allowsRedirect: () => true,
+    registrationOpen: true,
     lifetimes: { ...defaultLifetimes, unconfirmedSeconds: defaultLifetimes.grantSeconds },
     log: (event) => events.push(event),
     now,

@@ -125,10 +125,16 @@ export const configSchema = z.strictObject({
     .default([])
     .describe('Clients that are known beforehand: confidential ones, and machines that act for themselves.'),
   registration: z
-    .enum(['stateless', 'stored'])
+    .enum(['stateless', 'stored', 'off'])
     .optional()
     .describe(
-      'How clients that register themselves are kept: in their own id (the default), or in the records for 30 days without use.',
+      'How clients that register themselves are kept: in their own id (the default), or in the records for 30 days without use; `off`: nobody does, and whoever did is unknown.',
+    ),
+  redirectHosts: z
+    .array(z.string().min(1))
+    .optional()
+    .describe(
+      'Where answers may go for clients that are not listed in `clients`: `claude.ai`, `*.example.com`, `localhost`, `cursor:`. Anywhere unless given.',
     ),
   assertionIssuers: z
     .array(
