@@ -66,7 +66,7 @@ export {
   okta,
   type PresetOptions,
 } from './identity-providers/presets.ts';
-export { type HttpHandler, type HttpReply, type HttpRequest, maxBodyBytes } from './oauth/http.ts';
+export { type HttpHandler, type HttpReply, type HttpRequest, maxBodyBytes, preflight, withCors } from './oauth/http.ts';
 export { type SigningAlgorithm, signingAlgorithms } from './oauth/jws.ts';
 export { endpointPaths, protectedResourceMetadataUrl } from './oauth/metadata.ts';
 export { publicUrlFaults } from './oauth/public-url.ts';

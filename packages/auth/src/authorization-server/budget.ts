@@ -38,8 +38,7 @@ interface Bucket {
 /** For registrations that are stored: at most 15,000 a day and process, each at most 4 KB, gone after 30 days unused. */
 export const storedRegistrationAllowance = {
   total: { burst: 200, perMinute: 10 },
-  perKey: { burst: 20, perMinute: 1 },
-} as const satisfies { readonly total: Allowance; readonly perKey: Allowance };
+} as const satisfies { readonly total: Allowance };
 
 export function requestBudget<T>({ keyOf, ...options }: BudgetOptions<T>): RequestBudget<T> {
   const purse = openPurse(options);
