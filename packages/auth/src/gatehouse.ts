@@ -13,6 +13,7 @@ import type { MetadataDocumentOptions } from './authorization-server/clients/met
 import { type Budgets, budgetFaults } from './authorization-server/endpoint-budgets.ts';
 import { assertionIssuerFaults, type TrustedAssertionIssuer } from './authorization-server/grant-types/jwt-bearer.ts';
 import { identitySessions } from './authorization-server/identity-session.ts';
+import { within } from './authorization-server/identity-session-record.ts';
 import { defaultLifetimes, type Lifetimes, type Log, type Parts } from './authorization-server/parts.ts';
 import type { AuthRecords } from './authorization-server/records.ts';
 import { singleUse } from './authorization-server/single-use.ts';
@@ -37,6 +38,7 @@ export { fetchHandler } from './adapters/fetch.ts';
 export { type NodeHandler, nodeHandler, repeatedHeader, requestTarget, sendReply } from './adapters/node.ts';
 export type { KnownClient } from './authorization-server/clients/known-clients.ts';
 export type { MetadataDocumentOptions } from './authorization-server/clients/metadata-document.ts';
+export { logName } from './authorization-server/credential.ts';
 export { type Budgets, budgetedEndpoints, defaultBudgets } from './authorization-server/endpoint-budgets.ts';
 export type { AssertionIssuer, TrustedAssertionIssuer } from './authorization-server/grant-types/jwt-bearer.ts';
 export { defaultLifetimes, type Lifetimes, type Log, type LogEvent } from './authorization-server/parts.ts';
@@ -138,9 +140,12 @@ export interface Gatehouse extends HttpHandler {
   readonly callbackUrl: string;
   /** What happened how often since the start: for dashboards. */
   counters(): Counters;
-  /** Resolves once every audit sink has what was said so far: for a runtime that is frozen between requests. */
+  /**
+   * Resolves once what outlived its request is done and every audit sink has what was said so far: for a runtime that is
+   * frozen between requests.
+   */
   flush(): Promise<void>;
-  /** Gives the audit sinks a few seconds for what waits. The records are their owner's to close. */
+  /** Waits for what outlived its request, then a few seconds for the audit sinks. The records are their owner's to close. */
   close(): Promise<void>;
 }
 
@@ -173,7 +178,21 @@ export function gatehouse(options: GatehouseOptions): Gatehouse {
     return stored !== undefined && stored.value.endedAt === undefined;
   };
   const states = grantStates({ read: grantAlive, now, freshSeconds: 5, staleSeconds: 60, size: 100_000 });
-  const sessions = identitySessions({ ...options, keyring: keys, lifetimes, grantEnded: states.ended, log, now });
+  const underWay = new Set<Promise<void>>();
+  const background = (work: Promise<void>): void => {
+    underWay.add(work);
+    void work.finally(() => underWay.delete(work));
+  };
+  const sessions = identitySessions({
+    ...options,
+    keyring: keys,
+    lifetimes,
+    grantEnded: states.ended,
+    background,
+    log,
+    now,
+  });
+  const settled = () => within(settleSeconds, Promise.all(underWay));
   const paths = endpointPaths(issuer);
   const parts: Parts = {
     issuer,
@@ -184,7 +203,8 @@ export function gatehouse(options: GatehouseOptions): Gatehouse {
     keyring: keys,
     signer,
     identityProvider,
-    endSession: sessions.end,
+    sessions,
+    background,
     ...known,
     singleUse: singleUse(records, now),
     assertionIssuers: (options.assertionIssuers ?? []).map((one) =>
@@ -224,8 +244,14 @@ export function gatehouse(options: GatehouseOptions): Gatehouse {
     callbackUrl: parts.callbackUrl,
     ready: () => signer.ready(),
     counters: trail.counters,
-    flush: trail.flush,
-    close: () => trail.close(),
+    async flush() {
+      await settled();
+      await trail.flush();
+    },
+    async close() {
+      await settled();
+      await trail.close();
+    },
     owns: (path) => server.owns(path) || resourceMetadata.has(path),
     async handle(request) {
       const document = resourceMetadata.get(request.path);
@@ -240,6 +266,9 @@ export function gatehouse(options: GatehouseOptions): Gatehouse {
     },
   };
 }
+
+/** A renewal asks for at most 30 seconds: what a provider rotated and we did not store would be a person's last session. */
+const settleSeconds = 30;
 
 /** A log that fails is no reason to refuse anybody, and none to end a process. */
 export function harmless(log: Log = () => {}): Log {

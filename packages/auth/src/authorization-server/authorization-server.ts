@@ -24,7 +24,6 @@ import { metadata } from './endpoints/metadata.ts';
 import { register } from './endpoints/register.ts';
 import { revoke } from './endpoints/revoke.ts';
 import { token } from './endpoints/token.ts';
-import { identitySessions } from './identity-session.ts';
 import { issuedTokenReader } from './issued-token.ts';
 import { errorPage } from './pages/error.ts';
 import type { Log, Parts } from './parts.ts';
@@ -43,12 +42,12 @@ export function authorizationServer(parts: Parts): HttpHandler {
   const { issuer, paths, log } = parts;
   const document = metadata({ ...parts, introspection: parts.introspectors });
   const readIssuedToken = issuedTokenReader(parts);
-  const endGrant = revocation(parts);
+  const endGrant = revocation({ ...parts, endSession: parts.sessions.end });
   const person = connections({
     ...parts,
     sessions: personSessions(parts),
     endGrant,
-    discardSession: identitySessions(parts).discard,
+    providerSessions: parts.sessions,
   });
   const remembered = rememberedConsents(parts);
   const budgets = endpointBudgets(parts);

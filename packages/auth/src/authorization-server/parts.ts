@@ -65,8 +65,10 @@ export interface Parts {
   readonly keyring: Keyring;
   readonly signer: Signer;
   readonly identityProvider: IdentityProvider;
-  /** The cascade to the identity provider when a grant is revoked. */
-  readonly endSession?: IdentitySessions['end'];
+  /** The identity provider's sessions, which hang on grants. */
+  readonly sessions: IdentitySessions;
+  /** Told of work that outlives its request: the process must not end, nor be frozen, before it is done. */
+  readonly background: (work: Promise<void>) => void;
   readonly resolveClient: ClientResolver;
   /** For `private_key_jwt` and ID-JAG. */
   readonly singleUse: SingleUse;

@@ -83,10 +83,10 @@ const configuredClient = z.strictObject({
 });
 
 const allowance = z.strictObject({ burst: z.int().min(1), perMinute: z.number().positive() });
-const budget = z.union([
-  z.literal(false),
-  z.strictObject({ total: allowance.optional(), perKey: allowance.optional() }),
-]);
+const budget = z.union(
+  [z.literal(false), z.strictObject({ total: allowance.optional(), perKey: allowance.optional() })],
+  { error: 'must be false, or { total, perKey }, each as { burst: 20, perMinute: 60 }' },
+);
 
 export const configSchema = z.strictObject({
   $schema: z.string().optional(),
@@ -188,17 +188,20 @@ export const configSchema = z.strictObject({
   audit: z
     .strictObject({
       records: z
-        .union([
-          z.literal(false),
-          z.strictObject({
-            days: z.int().min(1).max(3650).default(90).describe('How long each is kept; 90.'),
-            openPerMinute: z
-              .int()
-              .min(0)
-              .default(120)
-              .describe('How many a minute each instance stores of those that anybody can cause; 120.'),
-          }),
-        ])
+        .union(
+          [
+            z.literal(false),
+            z.strictObject({
+              days: z.int().min(1).max(3650).default(90).describe('How long each is kept; 90.'),
+              openPerMinute: z
+                .int()
+                .min(0)
+                .default(120)
+                .describe('How many a minute each instance stores of each of those that anybody can cause; 120.'),
+            }),
+          ],
+          { error: 'must be false, or { days, openPerMinute }; leave it out for 90 days' },
+        )
         .prefault({})
         .describe('Keeps audit events in the records, for `gatehouse audit`; false switches it off.'),
     })
