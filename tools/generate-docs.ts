@@ -19,6 +19,7 @@ interface Schema {
   readonly anyOf?: readonly Schema[];
   readonly oneOf?: readonly Schema[];
   readonly additionalProperties?: Schema | boolean;
+  readonly propertyNames?: Schema;
   readonly minimum?: number;
   readonly maximum?: number;
   readonly format?: string;
@@ -108,7 +109,9 @@ function rows({ properties = {}, required = [] }: Schema, prefix: string): reado
 function nested(setting: Schema, path: string): readonly string[] {
   if (isSecret(setting)) return [];
   if (setting.properties) return rows(setting, `${path}.`);
-  if (setting.items?.properties) return rows(setting.items, `${path}[].`);
+  if (setting.items) return nested(setting.items, `${path}[]`);
+  const values = valuesOf(setting);
+  if (values) return nested(values, `${path}.*`);
   // Variants share their rows where they share their settings: each row is written once, under its variant's name.
   return (setting.oneOf ?? setting.anyOf ?? []).flatMap((variant) =>
     rows(withoutTag(variant), `${path}${tagOf(variant) ? ` (${tagOf(variant)}).` : '.'}`),
@@ -129,13 +132,26 @@ function isSecret({ anyOf }: Schema): boolean {
   return anyOf?.some((one) => one.properties?.env !== undefined) ?? false;
 }
 
+/** Of an object with names of the operator's own: what stands under each. */
+function valuesOf({ properties, additionalProperties }: Schema): Schema | undefined {
+  return properties === undefined && typeof additionalProperties === 'object' ? additionalProperties : undefined;
+}
+
 function typeOf(setting: Schema): string {
   if (isSecret(setting)) return '`{ env }` or `{ file }`';
+  if (setting.const !== undefined) return `\`${String(setting.const)}\``;
   if (setting.enum) return setting.enum.map((one) => `\`${String(one)}\``).join(', ');
   const variants = setting.oneOf ?? setting.anyOf;
-  if (variants) return variants.map((one) => `\`type: ${tagOf(one) ?? one.type}\``).join(' or ');
-  if (setting.items) return `list of ${setting.items.properties ? 'objects' : (setting.items.type ?? 'values')}`;
-  if (setting.type === 'object' && !setting.properties) return 'object of text';
+  if (variants) {
+    const types = variants.map((one) => (tagOf(one) === undefined ? typeOf(one) : `\`type: ${tagOf(one)}\``));
+    return [...new Set(types)].join(' or ');
+  }
+  if (setting.items) return `list of ${setting.items.type === 'object' ? 'objects' : typeOf(setting.items)}`;
+  const values = valuesOf(setting);
+  if (values) {
+    const names = setting.propertyNames?.enum?.map((one) => `\`${String(one)}\``);
+    return `object${names ? ` (${names.join(', ')})` : ''}, each ${typeOf(values) || 'any JSON'}`;
+  }
   if (setting.type === 'integer') return `whole number${setting.minimum === undefined ? '' : ` ≥ ${setting.minimum}`}`;
   return setting.format === 'uri' ? 'URL' : setting.type === 'string' ? 'text' : (setting.type ?? '');
 }

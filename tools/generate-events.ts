@@ -23,8 +23,8 @@ beginning of a digest.
 
 **Audit** – given, the event goes to the audit sinks with this outcome. An audit event is \`id\` (unique; its bytes sort newest first),
 \`time\` (seconds), \`instance\`, \`event\`, \`level\`, \`outcome\`, \`person\`, \`client\` and \`grant\` where known, and the other fields as
-\`details\`, each at most 512 characters. \`cause\` stays in the log. With ○: anybody can cause it without a credential, so the records
-take a limited number of them a minute (what is over that is counted, and said as \`audit.lost\`).
+\`details\`, each at most 512 characters. \`cause\` stays in the log. With ○: anybody can cause it without a credential, or as often as
+they like, so the records take a limited number of each a minute (what is over that is counted, and said as \`audit.lost\`).
 
 **Counters** – every event is counted, by \`reason\`, \`grantType\` and the class of \`status\` where it has these fields. Labels come from closed
 lists: an unlisted reason counts as its longest listed beginning (\`idp.answered.xyz\` as \`idp.answered\`), anything else as \`other\`.

@@ -44,25 +44,13 @@ describe.each([
     ]);
     expect(gateway.log()).toContain('"event":"token.issued"');
 
-    // Client id metadata documents are no MUST; the suite warns where they are not announced.
     const document = await fetch(`${gateway.origin}/.well-known/oauth-authorization-server${issuerPath}`);
-    const metadata = (await document.json()) as { issuer: string; client_id_metadata_document_supported?: boolean };
-    expect(metadata.issuer).toBe(gateway.issuer);
-    const announced = metadata.client_id_metadata_document_supported === true;
+    expect(((await document.json()) as { issuer: string }).issuer).toBe(gateway.issuer);
     expect(run.checks.get('authorization-server-metadata-endpoint')).toEqual([
       expect.objectContaining({ id: 'authorization-server-metadata', status: 'SUCCESS' }),
-      expect.objectContaining({
-        id: 'authorization-server-metadata-cimd',
-        status: announced ? 'SUCCESS' : 'WARNING',
-      }),
+      expect.objectContaining({ id: 'authorization-server-metadata-cimd', status: 'SUCCESS' }),
     ]);
-    expect(countChecks(run)).toEqual({
-      SUCCESS: announced ? 3 : 2,
-      WARNING: announced ? 0 : 1,
-      FAILURE: 0,
-      SKIPPED: 0,
-      INFO: 0,
-    });
+    expect(countChecks(run)).toEqual({ SUCCESS: 3, WARNING: 0, FAILURE: 0, SKIPPED: 0, INFO: 0 });
   });
 
   it('ends well without a client id, and has then skipped the grant: what the first test rules out', async () => {

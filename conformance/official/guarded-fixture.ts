@@ -32,6 +32,7 @@ export async function startGuardedFixture(target: string, issuerPath = ''): Prom
     resources: [{ path: '/mcp', name: 'Conformance fixture', target }],
     // A run that outlives its token would fail in the middle, scenario by scenario.
     lifetimes: { accessTokenSeconds: 3600 },
+    metadataDocuments: {},
   });
   const gateway = await serve(config, {
     local,

@@ -66,7 +66,10 @@ async function identify(
     expect(methods).toEqual(expect.arrayContaining(['none', 'private_key_jwt']));
     return { clientId: vendors ? vendors.publish(identity.document) : identity.document.client_id };
   }
-  const body = { ...identity.body, redirect_uris: identity.body.redirect_uris.map(withPort) };
+  const body: Record<string, unknown> = {
+    ...identity.body,
+    redirect_uris: identity.body.redirect_uris.map(withPort),
+  };
   await preflight(server.registration_endpoint, 'POST', ['content-type'], discovery);
   const response = await fetch(server.registration_endpoint, {
     method: 'POST',

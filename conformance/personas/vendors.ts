@@ -8,8 +8,8 @@ import { certificate, json, type Origin, startOrigin } from '../../packages/auth
 import type { ClientDocument } from './persona.ts';
 
 export interface Vendors {
-  /** The document's URL, which is its client's id. */
-  publish(document: ClientDocument): string;
+  /** Serves it at its own URL, which is its client's id, or at another; the URL as it is reached here. */
+  publish(document: ClientDocument, url?: string): string;
   /** A vendor's URL as it is reached here. */
   at(url: string): string;
   /** What the vendors answer instead of anything else; undefined: their documents. */
@@ -53,14 +53,13 @@ export async function startVendors(): Promise<Vendors> {
   const vendors: Vendors = {
     at,
     status: undefined,
-    publish(document) {
-      const client_id = at(document.client_id);
-      documents.set(client_id, {
+    publish(document, url = document.client_id) {
+      documents.set(at(url), {
         ...document,
-        client_id,
+        client_id: at(document.client_id),
         ...(document.jwks_uri !== undefined && { jwks_uri: at(document.jwks_uri) }),
       });
-      return client_id;
+      return at(url);
     },
     requests: () => origin.requests.map(({ host, path }) => `${host?.replace(/:\d+$/, '')}${path}`),
     reached: {

@@ -9,6 +9,8 @@ import {
   consentPage,
   grantProperties,
   parameters,
+  personaConsequences,
+  personaRefusals,
   pkce,
   races,
   redirectUri,
@@ -42,6 +44,8 @@ export const authorizationEndpoints: readonly Requirement[] = [
     source: 'OAuth 2.1 draft-13:918,3405; RFC 8252 §7.3',
     revisions,
     tests: [
+      personaConsequences('4: the port of a loopback redirect is whatever was free'),
+      personaRefusals('%s does not answer at %s'),
       authorize('a loopback client registered as %s that listens on %s'),
       redirectUriProperties('any other port of a loopback registration matches, and of any other registration none'),
     ],
@@ -97,6 +101,7 @@ export const authorizationEndpoints: readonly Requirement[] = [
     source: 'basic/authorization/index.mdx:194; RFC 9207 §2',
     revisions: since('2026-07-28'),
     tests: [
+      personaConsequences('with a code, with a no, and with an error of the request'),
       callback('gives the client a code, its state and our iss'),
       authorize('after that: straight back to the person’s own computer'),
     ],
@@ -108,6 +113,8 @@ export const authorizationEndpoints: readonly Requirement[] = [
     source: 'basic/authorization/index.mdx:217-252; RFC 8707 §2',
     revisions: since('2025-06-18'),
     tests: [
+      personaConsequences('sent as: %s'),
+      personaConsequences('%s is another resource'),
       authorize('resource: a trailing slash on an origin, as the MCP SDK sends it'),
       resource('whatever matches is the same place to a URL parser'),
       parameters('two resources are refused as a target'),
@@ -120,6 +127,7 @@ export const authorizationEndpoints: readonly Requirement[] = [
     source: 'MCP security best practices, Scope Minimization; RFC 6749 §3.3',
     revisions,
     tests: [
+      personaConsequences('8: scopes nobody has are dropped'),
       scope('never gives what the resource does not know'),
       scopeProperties('grantableScope is a part of what the resource knows, in its order'),
     ],
@@ -131,6 +139,7 @@ export const authorizationEndpoints: readonly Requirement[] = [
     source: 'OAuth 2.1 draft-13:1058,1083',
     revisions,
     tests: [
+      personaConsequences('14: Basic credentials, raw or percent-encoded'),
       clientAuthentication('%s: in the body, raw Basic, percent-encoded Basic'),
       configured('a secret in the body, in raw Basic, in percent-encoded Basic'),
     ],
@@ -188,6 +197,7 @@ export const authorizationEndpoints: readonly Requirement[] = [
     source: 'basic/authorization/security-considerations.mdx:34; OAuth 2.1 draft-13:1989-2041',
     revisions,
     tests: [
+      personaConsequences('all get the same next token; one of before that is a replay and ends the grant'),
       refresh('every refresh gives new tokens, and they work'),
       refresh('another client, also with an old token'),
       refresh('ends it at once when it is older than one'),
@@ -226,6 +236,7 @@ export const authorizationEndpoints: readonly Requirement[] = [
     source: 'OAuth 2.1, Error Response; RFC 6749 §5.2',
     revisions,
     tests: [
+      personaConsequences('11: clients heal themselves on two answers'),
       token('refused for its form'),
       clientAuthentication('refused'),
       refresh('refused, nothing changes, and the right request succeeds afterwards'),

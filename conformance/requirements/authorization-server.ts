@@ -18,6 +18,9 @@ import {
   metadataDocument,
   metadataDocumentFlow,
   officialAuthorization,
+  personaConsequences,
+  personaRefusals,
+  personas,
   register,
   safeFetch,
   specialUse,
@@ -51,7 +54,11 @@ export const authorizationServer: readonly Requirement[] = [
     requirement: 'An issuer with a path has its metadata at the inserted and at the appended addresses.',
     source: 'basic/authorization/authorization-server-discovery.mdx:66-92',
     revisions: since('2025-06-18'),
-    tests: [metadata('issuer with a path: inserted and appended'), discovery('issuer with a path')],
+    tests: [
+      personaConsequences('%s: every place has the one document, for pages of other sites too'),
+      metadata('issuer with a path: inserted and appended'),
+      discovery('issuer with a path'),
+    ],
   },
   {
     id: 'AS-04',
@@ -59,7 +66,11 @@ export const authorizationServer: readonly Requirement[] = [
     requirement: 'The issuer is one text, byte for byte, wherever it stands.',
     source: 'basic/authorization/authorization-server-discovery.mdx:94; RFC 8414 §3.3',
     revisions: since('2025-06-18'),
-    tests: [metadata('issuer %s byte for byte'), discovery('issuer and iss are one text everywhere')],
+    tests: [
+      personaConsequences('%s, in every document, answer and token'),
+      metadata('issuer %s byte for byte'),
+      discovery('issuer and iss are one text everywhere'),
+    ],
   },
   {
     id: 'AS-05',
@@ -86,7 +97,10 @@ export const authorizationServer: readonly Requirement[] = [
     requirement: 'Metadata documents as client ids are announced exactly where they are taken.',
     source: 'CIMD, Authorization Server Metadata',
     revisions: since('2025-11-25'),
-    tests: [library('is what is switched on, and nothing else')],
+    tests: [
+      personaRefusals('are no clients where they are not switched on, and nobody says they are'),
+      library('is what is switched on, and nothing else'),
+    ],
   },
   {
     id: 'AS-08',
@@ -106,6 +120,7 @@ export const authorizationServer: readonly Requirement[] = [
     source: 'basic/authorization/client-registration.mdx:22',
     revisions: since('2025-11-25'),
     tests: [
+      personas('answers at %s'),
       metadataDocumentFlow(
         'signs in at its own origin: its host vouches for the name, the logo is shown from within the page',
       ),
@@ -118,6 +133,8 @@ export const authorizationServer: readonly Requirement[] = [
     source: 'basic/authorization/client-registration.mdx:147',
     revisions,
     tests: [
+      personas('answers at %s'),
+      personaConsequences('where registrations are stored, a flood meets 429 and a time to come again'),
       register('what was registered, and what was made of it'),
       mcpRemote('signs in, makes a deck, refreshes, and is refused after expiry'),
       inspector('signs in, makes a deck, refreshes, and is refused after expiry'),
@@ -137,7 +154,10 @@ export const authorizationServer: readonly Requirement[] = [
     requirement: 'The client_id in the document is its very URL.',
     source: 'basic/authorization/client-registration.mdx:47',
     revisions: since('2025-11-25'),
-    tests: [metadataDocument('"%s" is somebody else')],
+    tests: [
+      personaRefusals('a copy at another address, of the same vendor even, is nobody’s'),
+      metadataDocument('"%s" is somebody else'),
+    ],
   },
   {
     id: 'AS-14',
@@ -234,7 +254,12 @@ export const authorizationServer: readonly Requirement[] = [
     requirement: 'A client whose document registers keys authenticates with them at the token endpoint.',
     source: 'CIMD, Client Authentication',
     revisions: since('2025-11-25'),
-    tests: [clientAssertion('a client with keys must use them: %s'), clientAssertion('refused for how it is signed')],
+    tests: [
+      personaConsequences('a document that lists several is taken by any of them, one after the other'),
+      personaRefusals('is needed where the document lists no other method'),
+      clientAssertion('a client with keys must use them: %s'),
+      clientAssertion('refused for how it is signed'),
+    ],
   },
   {
     id: 'AS-24',
@@ -306,6 +331,9 @@ export const authorizationServer: readonly Requirement[] = [
     source: 'basic/authorization/security-considerations.mdx:100,105; CIMD',
     revisions: since('2025-11-25'),
     tests: [
+      personas('$name signs in by the reviewed copy'),
+      personaConsequences('Claude’s server says 403 to data centres, and Claude signs in'),
+      personaConsequences('a copy gives no more than was reviewed, and what the vendor says itself comes first'),
       metadataDocument('domains: denied and not allowed are not fetched'),
       metadataDocument('stand in, exactly as reviewed, while the vendor cannot be reached'),
       clientIdUrl('the entry "%s" is refused at start'),

@@ -14,6 +14,8 @@ import {
   metadata,
   officialServer,
   oidcProviderTokens,
+  people,
+  personaConsequences,
   proxyAnswers,
   proxyHeaders,
   requestTarget,
@@ -51,6 +53,9 @@ export const resourceServer: readonly Requirement[] = [
     source: 'basic/authorization/authorization-server-discovery.mdx:39-47',
     revisions: since('2025-06-18'),
     tests: [
+      personaConsequences(
+        'whoever comes without a token gets 401, whatever the request; whoever asks with OPTIONS never',
+      ),
       guard('%j: 401 with scope and metadata, in header and body, and no error (RFC 6750 §3.1)'),
       metadata('resource %s'),
       discovery('the root document is the first resource’s, where none is an origin'),
@@ -70,7 +75,10 @@ export const resourceServer: readonly Requirement[] = [
     requirement: 'Neither challenge nor metadata of a resource speaks of offline_access.',
     source: 'basic/authorization/index.mdx:311',
     revisions: since('2026-07-28'),
-    tests: [metadata('the resource announces its minimal scope and never offline_access')],
+    tests: [
+      personaConsequences('offline_access is listed by the server, and by the resource it is not'),
+      metadata('the resource announces its minimal scope and never offline_access'),
+    ],
   },
   {
     id: 'RS-05',
@@ -131,6 +139,9 @@ export const resourceServer: readonly Requirement[] = [
       guard('refused: 401'),
       guard('malformed: 400'),
       guard('a call beyond the token’s scope is 403 with all that is needed'),
+      people(
+        'a tool that asks for a role or a permission is for those who have it, and the target never hears of the others',
+      ),
     ],
   },
   {

@@ -13,6 +13,7 @@ import type { MetadataDocumentOptions } from './authorization-server/clients/met
 import { type Budgets, budgetFaults } from './authorization-server/endpoint-budgets.ts';
 import { assertionIssuerFaults, type TrustedAssertionIssuer } from './authorization-server/grant-types/jwt-bearer.ts';
 import { identitySessions } from './authorization-server/identity-session.ts';
+import { within } from './authorization-server/identity-session-record.ts';
 import { defaultLifetimes, type Lifetimes, type Log, type Parts } from './authorization-server/parts.ts';
 import type { AuthRecords } from './authorization-server/records.ts';
 import { singleUse } from './authorization-server/single-use.ts';
@@ -21,6 +22,7 @@ import { describeCause } from './oauth/error.ts';
 import { type HttpHandler, jsonError, preflight, withCors, wrongMethod } from './oauth/http.ts';
 import type { SigningAlgorithm } from './oauth/jws.ts';
 import { endpointPaths } from './oauth/metadata.ts';
+import { redirectHostFaults, redirectHosts } from './oauth/redirect-hosts.ts';
 import { knownPrivateUseSchemes } from './oauth/redirect-uri.ts';
 import type { Resource } from './oauth/resource.ts';
 import { lifetimeFaults, resourceFaults } from './option-faults.ts';
@@ -36,6 +38,7 @@ export { fetchHandler } from './adapters/fetch.ts';
 export { type NodeHandler, nodeHandler, repeatedHeader, requestTarget, sendReply } from './adapters/node.ts';
 export type { KnownClient } from './authorization-server/clients/known-clients.ts';
 export type { MetadataDocumentOptions } from './authorization-server/clients/metadata-document.ts';
+export { logName } from './authorization-server/credential.ts';
 export { type Budgets, budgetedEndpoints, defaultBudgets } from './authorization-server/endpoint-budgets.ts';
 export type { AssertionIssuer, TrustedAssertionIssuer } from './authorization-server/grant-types/jwt-bearer.ts';
 export { defaultLifetimes, type Lifetimes, type Log, type LogEvent } from './authorization-server/parts.ts';
@@ -65,7 +68,7 @@ export {
   okta,
   type PresetOptions,
 } from './identity-providers/presets.ts';
-export { type HttpHandler, type HttpReply, type HttpRequest, maxBodyBytes } from './oauth/http.ts';
+export { type HttpHandler, type HttpReply, type HttpRequest, maxBodyBytes, preflight, withCors } from './oauth/http.ts';
 export { type SigningAlgorithm, signingAlgorithms } from './oauth/jws.ts';
 export { endpointPaths, protectedResourceMetadataUrl } from './oauth/metadata.ts';
 export { publicUrlFaults } from './oauth/public-url.ts';
@@ -104,8 +107,13 @@ export interface GatehouseOptions {
   readonly privateUseSchemes?: readonly string[];
   /** Clients known beforehand: confidential ones, and machines that act for themselves. */
   readonly clients?: readonly KnownClient[];
-  /** `stateless`, the default: the id carries the registration. `stored`: in the records, gone after 30 days unused. */
-  readonly registration?: 'stateless' | 'stored';
+  /**
+   * `stateless`, the default: the id carries the registration. `stored`: in the records, gone after 30 days unused. `off`:
+   * nobody registers, and whoever did before is unknown.
+   */
+  readonly registration?: 'stateless' | 'stored' | 'off';
+  /** Where answers may go for clients that are not configured: `claude.ai`, `*.example.com`, `localhost`, `cursor:`; anywhere unless given. */
+  readonly redirectHosts?: readonly string[];
   /** Clients whose id is the address of their metadata document (CIMD); off unless given. */
   readonly metadataDocuments?: Omit<MetadataDocumentOptions, 'log' | 'now' | 'privateUseSchemes'>;
   /** Identity providers whose ID-JAG is accepted (enterprise-managed authorization). */
@@ -132,9 +140,12 @@ export interface Gatehouse extends HttpHandler {
   readonly callbackUrl: string;
   /** What happened how often since the start: for dashboards. */
   counters(): Counters;
-  /** Resolves once every audit sink has what was said so far: for a runtime that is frozen between requests. */
+  /**
+   * Resolves once what outlived its request is done and every audit sink has what was said so far: for a runtime that is
+   * frozen between requests.
+   */
   flush(): Promise<void>;
-  /** Gives the audit sinks a few seconds for what waits. The records are their owner's to close. */
+  /** Waits for what outlived its request, then a few seconds for the audit sinks. The records are their owner's to close. */
   close(): Promise<void>;
 }
 
@@ -148,6 +159,7 @@ export function gatehouse(options: GatehouseOptions): Gatehouse {
     ...secretFaults(options.secrets),
     ...clientFaults(options),
     ...budgetFaults(options.budgets ?? {}),
+    ...redirectHostFaults(options.redirectHosts ?? []),
     ...assertionIssuerFaults(options.assertionIssuers ?? []),
     ...(options.roles ? roleRuleFaults(options.roles).map((fault) => `roles.${fault}`) : []),
   ];
@@ -166,7 +178,21 @@ export function gatehouse(options: GatehouseOptions): Gatehouse {
     return stored !== undefined && stored.value.endedAt === undefined;
   };
   const states = grantStates({ read: grantAlive, now, freshSeconds: 5, staleSeconds: 60, size: 100_000 });
-  const sessions = identitySessions({ ...options, keyring: keys, lifetimes, grantEnded: states.ended, log, now });
+  const underWay = new Set<Promise<void>>();
+  const background = (work: Promise<void>): void => {
+    underWay.add(work);
+    void work.finally(() => underWay.delete(work));
+  };
+  const sessions = identitySessions({
+    ...options,
+    keyring: keys,
+    lifetimes,
+    grantEnded: states.ended,
+    background,
+    log,
+    now,
+  });
+  const settled = () => within(settleSeconds, Promise.all(underWay));
   const paths = endpointPaths(issuer);
   const parts: Parts = {
     issuer,
@@ -177,7 +203,8 @@ export function gatehouse(options: GatehouseOptions): Gatehouse {
     keyring: keys,
     signer,
     identityProvider,
-    endSession: sessions.end,
+    sessions,
+    background,
     ...known,
     singleUse: singleUse(records, now),
     assertionIssuers: (options.assertionIssuers ?? []).map((one) =>
@@ -187,6 +214,8 @@ export function gatehouse(options: GatehouseOptions): Gatehouse {
     browserCookie: browserCookie(issuer, lifetimes.consentSeconds + lifetimes.signInSeconds),
     ...(options.roles && { roles: options.roles }),
     ...(options.budgets && { budgets: options.budgets }),
+    allowsRedirect: redirectHosts(options.redirectHosts),
+    registrationOpen: options.registration !== 'off',
     privateUseSchemes: options.privateUseSchemes ?? knownPrivateUseSchemes,
     lifetimes,
     log,
@@ -215,8 +244,14 @@ export function gatehouse(options: GatehouseOptions): Gatehouse {
     callbackUrl: parts.callbackUrl,
     ready: () => signer.ready(),
     counters: trail.counters,
-    flush: trail.flush,
-    close: () => trail.close(),
+    async flush() {
+      await settled();
+      await trail.flush();
+    },
+    async close() {
+      await settled();
+      await trail.close();
+    },
     owns: (path) => server.owns(path) || resourceMetadata.has(path),
     async handle(request) {
       const document = resourceMetadata.get(request.path);
@@ -231,6 +266,9 @@ export function gatehouse(options: GatehouseOptions): Gatehouse {
     },
   };
 }
+
+/** A renewal asks for at most 30 seconds: what a provider rotated and we did not store would be a person's last session. */
+const settleSeconds = 30;
 
 /** A log that fails is no reason to refuse anybody, and none to end a process. */
 export function harmless(log: Log = () => {}): Log {

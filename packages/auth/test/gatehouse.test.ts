@@ -1,6 +1,6 @@
 /** The library as it is put together: what its options switch on, from the outside. */
 import { describe, expect, it } from 'vitest';
-import { isReply } from '../src/gatehouse.ts';
+import { isReply, preflight, withCors } from '../src/gatehouse.ts';
 import { form, issuer, parsed, refusal, request, resource, signedIn, startHarness } from './harness.ts';
 
 const machine = {
@@ -91,4 +91,18 @@ it('everything wrong with the clients is said when it starts', () => {
   expect(() => startHarness({ clients: [{ id: 'dcr_x' }, { id: 'y', secret: 'short' }] })).toThrow(
     /clients\[0\][\s\S]*clients\[1\]/,
   );
+});
+
+it('what a page in a browser needs to read the challenge comes with it where the server says so', async () => {
+  const reply = await startHarness().server.guard(resource)({});
+  if (!isReply(reply)) throw new Error('let in');
+  expect(withCors(reply).headers).toMatchObject({
+    'www-authenticate': expect.stringContaining('resource_metadata='),
+    'access-control-allow-origin': '*',
+    'access-control-expose-headers': expect.stringContaining('www-authenticate'),
+  });
+  expect(preflight('POST', 'mcp-method')).toMatchObject({
+    status: 204,
+    headers: { 'access-control-allow-methods': 'POST', 'access-control-allow-headers': 'mcp-method' },
+  });
 });

@@ -27,15 +27,17 @@ import {
   type Resource,
 } from '@mcp-gatehouse/auth';
 import { type AuditTrail, auditTrail, recordSink } from '@mcp-gatehouse/auth/audit';
-import { type ToolPolicy, toolPolicy, toolRuleFaults } from '@mcp-gatehouse/auth/tool-needs';
+import { toolPolicy } from '@mcp-gatehouse/auth/tool-needs';
 import type { Records } from '@mcp-gatehouse/records';
 import { admission } from './admission.ts';
 import { ConfigError } from './config/load.ts';
 import type { Config, ResourceConfig } from './config/schema.ts';
 import { readSecrets, type Secrets } from './config/secrets.ts';
+import { toolRules } from './config/tool-rules.ts';
+import { withoutUndefined } from './config/without-undefined.ts';
 import { type FrontPageFacts, frontPage } from './front-page.ts';
-import { type GatewayServer, httpServer } from './http-server.ts';
 import { readiness } from './health.ts';
+import { type GatewayServer, httpServer } from './http-server.ts';
 import { callsInFlight, defaultLimits } from './limits.ts';
 import { mcpEndpoint } from './mcp-endpoint.ts';
 import { openPath } from './open-path.ts';
@@ -64,12 +66,14 @@ export interface AssembleOptions {
 
 export async function assemble(config: Config, options: AssembleOptions): Promise<Gateway> {
   const secrets = readSecrets(config);
+  // Before anything is opened: a provider that is set up wrongly leaves no database behind.
+  const provider = identityProvider(config.identityProvider, secrets.clientSecret, options.now);
   const records = await openRecords(config.records, options.now);
   const now = options.now ?? (() => Math.floor(Date.now() / 1000));
   const { records: kept } = config.audit;
   const trail = auditTrail({ log: options.log, sinks: kept ? [recordSink({ records, ...kept })] : [], now });
   try {
-    return connect(config, { ...options, log: trail.log }, secrets, records, trail);
+    return connect(config, { ...options, log: trail.log }, secrets, provider, records, trail);
   } catch (error) {
     await records.close();
     throw error;
@@ -80,17 +84,18 @@ function connect(
   config: Config,
   { log, demo, now }: AssembleOptions,
   secrets: Secrets,
+  provider: IdentityProvider,
   records: Records<AuthRecords>,
   trail: AuditTrail,
 ): Gateway {
   const { origin } = new URL(config.issuer);
   const resources = config.resources.map((resource) => asResource(resource, origin));
-  const toolPolicies = config.resources.map(toolPolicyOf);
+  const toolPolicies = config.resources.map((one) => (one.tools ? toolPolicy(toolRules(one)) : undefined));
   const house = inWords(() =>
     gatehouse({
       issuer: config.issuer,
       resources,
-      identityProvider: identityProvider(config.identityProvider, secrets.clientSecret, now),
+      identityProvider: provider,
       records,
       secrets: secrets.keyring,
       lifetimes: withoutUndefined(config.lifetimes),
@@ -101,6 +106,7 @@ function connect(
       })),
       ...(config.signing && { signing: config.signing }),
       ...(config.registration && { registration: config.registration }),
+      ...(config.redirectHosts && { redirectHosts: config.redirectHosts }),
       assertionIssuers: config.assertionIssuers,
       budgets: deeplyWithoutUndefined(config.budgets) as Budgets,
       ...(config.roles && { roles: withoutUndefined(config.roles) }),
@@ -128,6 +134,7 @@ function connect(
         publicOrigin: origin,
         calls: callsInFlight(limits),
         ...(toolPolicies[index] && { tools: toolPolicies[index] }),
+        log,
       }),
     ]),
   );
@@ -163,6 +170,8 @@ function connect(
     counters: trail.counters,
     async close() {
       await Promise.all([...targets.values()].map(({ pool }) => pool.destroy()));
+      // Before the records: a session that is being renewed has still to be stored (REL-04).
+      await house.close();
       await trail.close();
       await records.close();
     },
@@ -181,24 +190,6 @@ function inWords<T>(make: () => T): T {
 
 function asResource({ path, name, scopes, defaultScope }: ResourceConfig, origin: string): Resource {
   return { uri: origin + path, scopes, ...(name !== undefined && { name }), ...(defaultScope && { defaultScope }) };
-}
-
-/** Undefined: whoever holds a token may call every tool. */
-function toolPolicyOf({ tools, scopes, scopeHierarchy }: ResourceConfig, index: number): ToolPolicy | undefined {
-  if (!tools) return undefined;
-  const options = {
-    tools: Object.fromEntries(Object.entries(tools).map(([name, needs]) => [name, withoutUndefined(needs)])),
-    scopes: Object.keys(scopes),
-    ...(scopeHierarchy && { hierarchy: scopeHierarchy }),
-  };
-  const faults = toolRuleFaults(options);
-  if (faults.length > 0) {
-    throw new ConfigError(
-      'The configuration',
-      faults.map((fault) => `resources[${index}].${fault}`),
-    );
-  }
-  return toolPolicy(options);
 }
 
 function identityProvider(
@@ -233,13 +224,6 @@ function identityProvider(
     if (!(error instanceof TypeError) || !/^[a-zA-Z]+: /.test(error.message)) throw error;
     throw new ConfigError('The configuration', [`identityProvider.${error.message}`]);
   }
-}
-
-/** `exactOptionalPropertyTypes` tells absent from undefined; a parsed configuration does not. */
-function withoutUndefined<T extends object>(value: T): { [K in keyof T]: Exclude<T[K], undefined> } {
-  return Object.fromEntries(Object.entries(value).filter(([, one]) => one !== undefined)) as {
-    [K in keyof T]: Exclude<T[K], undefined>;
-  };
 }
 
 function deeplyWithoutUndefined(value: unknown): unknown {

@@ -2,7 +2,7 @@
  * From a configuration to the two handlers of `lambda-authorizer.ts`: whose tokens count, where their keys are, and what
  * a token needs for the stage. Nothing is fetched, opened or read before a token needs it.
  */
-import { type AuthRecords, harmless, type Log } from '@mcp-gatehouse/auth';
+import { type AuthRecords, harmless, type Log, logName } from '@mcp-gatehouse/auth';
 import { type ForeignIssuer, foreignTokens } from '@mcp-gatehouse/auth/foreign-tokens';
 import { firstOf } from '@mcp-gatehouse/auth/foreign-tokens/first-of';
 import {
@@ -20,6 +20,7 @@ import { require as missing } from '@mcp-gatehouse/auth/require';
 import type { Records } from '@mcp-gatehouse/records';
 import { type AuthorizerConfig, guardedResource } from './config/authorizer.ts';
 import { ConfigError } from './config/load.ts';
+import { withoutUndefined } from './config/without-undefined.ts';
 import { type AuthorizerOptions, httpAuthorizer, restAuthorizer } from './lambda-authorizer.ts';
 
 type OpenRecords = (config: NonNullable<AuthorizerConfig['records']>) => Promise<Records<AuthRecords>>;
@@ -98,7 +99,8 @@ export function authorizerFrom(
     }),
     allows(token) {
       const denial = missing(token, withoutUndefined(authorizer.needs));
-      if (denial) log({ event: 'authorizer.denied', resource, subject: token.subject, reason: denial.error.reason });
+      if (denial)
+        log({ event: 'authorizer.denied', resource, subject: logName(token.subject), reason: denial.error.reason });
       return denial === undefined;
     },
   };
@@ -153,11 +155,4 @@ function faultsOf<T>(make: () => T): T {
 
 function inWords(cause: unknown): string {
   return cause instanceof Error ? cause.message : String(cause);
-}
-
-/** `exactOptionalPropertyTypes` tells absent from undefined; a parsed configuration does not. */
-function withoutUndefined<T extends object>(value: T): { [K in keyof T]: Exclude<T[K], undefined> } {
-  return Object.fromEntries(Object.entries(value).filter(([, one]) => one !== undefined)) as {
-    [K in keyof T]: Exclude<T[K], undefined>;
-  };
 }

@@ -94,6 +94,7 @@ export function httpServer(options: Rooms): GatewayServer {
             outcome: res.headersSent ? served.outcome : 'cut',
             ...(served.subject !== undefined && { subject: served.subject }),
             ...(served.tool !== undefined && { tool: served.tool }),
+            ...(served.rpcMethod !== undefined && { rpcMethod: served.rpcMethod }),
             ...(served.reason !== undefined && { reason: served.reason }),
             ...(served.cause !== undefined && { cause: String(served.cause) }),
           });

@@ -1,14 +1,26 @@
 /** One resource in front of its target: CORS, guard, proxy, and what is said when the target fails. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { type Guard, type HttpReply, isReply, protectedResourceMetadataUrl, sendReply } from '@mcp-gatehouse/auth';
+import {
+  type Guard,
+  type HttpReply,
+  isReply,
+  type Log,
+  logName,
+  protectedResourceMetadataUrl,
+  sendReply,
+} from '@mcp-gatehouse/auth';
 import { insufficientScope } from '@mcp-gatehouse/auth/guard';
 import type { ToolPolicy } from '@mcp-gatehouse/auth/tool-needs';
 import type { CallsInFlight } from './limits.ts';
 import { type Exchange, forward, type Outcome, type Target } from './proxy/forward.ts';
 import { admit } from './tool-policy/admit.ts';
+import { messageRoom } from './tool-policy/message-room.ts';
 
 /** Bytes of one MCP message; the SDK's own servers take 4 MiB. */
 const maxMessageBytes = 8 * 1024 * 1024;
+
+/** Where messages are judged they stand in memory, and a few hundred of the largest would end the process. */
+const roomForMessages = { total: 32 * maxMessageBytes, perPerson: 4 * maxMessageBytes };
 
 export interface McpEndpointOptions {
   readonly resource: string;
@@ -20,6 +32,8 @@ export interface McpEndpointOptions {
   readonly tools?: ToolPolicy;
   /** What may be in flight here at once; without it, anything. */
   readonly calls?: CallsInFlight;
+  /** Told of tools that were denied. */
+  readonly log?: Log;
 }
 
 const methods = ['GET', 'HEAD', 'POST', 'DELETE', 'OPTIONS'];
@@ -33,6 +47,8 @@ export interface Served {
   readonly cause?: unknown;
   /** Of `tools/call` where tools are judged: bounded and printable. */
   readonly tool?: string;
+  /** The MCP method, where one that names no tool was denied. */
+  readonly rpcMethod?: string;
   /** Why a message was refused or denied: the private tag. */
   readonly reason?: string;
 }
@@ -40,8 +56,9 @@ export interface Served {
 export type McpEndpoint = (req: IncomingMessage, res: ServerResponse, requestId: string) => Promise<Served>;
 
 export function mcpEndpoint(options: McpEndpointOptions): McpEndpoint {
-  const { resource, guard, target, targetSecret, publicOrigin, tools, calls } = options;
+  const { resource, guard, target, targetSecret, publicOrigin, tools, calls, log } = options;
   const resourceMetadata = protectedResourceMetadataUrl(resource);
+  const room = messageRoom(roomForMessages);
   return async (req, res, requestId) => {
     const cors = corsHeaders(req);
     const send = (reply: HttpReply) => sendReply(req, res, { ...reply, headers: { ...reply.headers, ...cors } });
@@ -70,9 +87,22 @@ export function mcpEndpoint(options: McpEndpointOptions): McpEndpoint {
       return { outcome: 'busy', subject: judged.subject };
     }
     const admitted =
-      tools && (await admit(req, { policy: tools, token: judged, resourceMetadata, maxBytes: maxMessageBytes }));
+      tools && (await admit(req, { policy: tools, token: judged, resourceMetadata, maxBytes: maxMessageBytes, room }));
     if (admitted?.refused) {
       const { refused } = admitted;
+      if (refused.outcome === 'tool_denied') {
+        const { reason, tool, rpcMethod } = refused;
+        log?.({
+          event: 'tool.denied',
+          resource,
+          person: judged.subject.slice(0, 8),
+          client: logName(judged.clientId),
+          ...(judged.grantId !== undefined && { grant: judged.grantId }),
+          reason,
+          ...(tool !== undefined && { tool }),
+          ...(rpcMethod !== undefined && { rpcMethod }),
+        });
+      }
       const refusal = 'reply' in refused ? refused.reply : replyFor(refused, resourceMetadata, judged.scope);
       if (refusal && !res.destroyed) send(refusal);
       const { reply: _, ...served } = { reply: undefined, ...refused };
@@ -93,7 +123,7 @@ export function mcpEndpoint(options: McpEndpointOptions): McpEndpoint {
       extraHeaders: cors,
       ...admitted?.exchange,
     };
-    const outcome = await forward(exchange);
+    const outcome = await forward(exchange).finally(admitted?.done);
     const reply = replyFor(outcome, resourceMetadata, judged.scope);
     if (reply && !res.headersSent && !res.destroyed) send(reply);
     return {
@@ -111,13 +141,19 @@ function mergedQuery(configured: string, sent: string): string {
   return configured === '' ? `?${sent}` : `${configured}&${sent}`;
 }
 
-function replyFor(outcome: Outcome, resourceMetadata: string, held: readonly string[]): HttpReply | undefined {
+function replyFor(
+  outcome: Outcome | { readonly outcome: 'no_room' },
+  resourceMetadata: string,
+  held: readonly string[],
+): HttpReply | undefined {
   switch (outcome.outcome) {
     case 'insufficient_scope':
       // SEP-2350: everything the operation needs, and what is held already, in one challenge.
       return insufficientScope({ resourceMetadata, scope: [...new Set([...held, ...outcome.scope])] });
     case 'too_large':
       return problem(413, 'payload_too_large', `A message may have ${maxMessageBytes} bytes.`);
+    case 'no_room':
+      return problem(503, 'busy', 'Too many large messages are on their way: send this one again in a moment.');
     case 'unreachable':
       return problem(502, 'target_unreachable', 'The MCP server behind this gateway does not answer.');
     case 'redirected':

@@ -5,6 +5,7 @@ import type { Records } from '@mcp-gatehouse/records';
 import { ConfigError } from './config/load.ts';
 import type { RecordsConfig } from './config/records.ts';
 import { readSecret } from './config/secrets.ts';
+import { withoutUndefined } from './config/without-undefined.ts';
 
 /** `now` in seconds since the epoch; the clock hook of the tests. */
 export async function openRecords(config: RecordsConfig, now?: () => number): Promise<Records<AuthRecords>> {
@@ -23,17 +24,22 @@ export async function openRecords(config: RecordsConfig, now?: () => number): Pr
       const { type: _, certificateAuthorityFile: file, password: __, ...rest } = config;
       const { postgresRecords } = await import('@mcp-gatehouse/records/postgres');
       const certificateAuthority = file !== undefined && { certificateAuthority: readCertificate(file) };
-      return postgresRecords<AuthRecords>({ ...shared, ...given(rest), ...certificateAuthority, ...password });
+      return postgresRecords<AuthRecords>({
+        ...shared,
+        ...withoutUndefined(rest),
+        ...certificateAuthority,
+        ...password,
+      });
     }
     case 'redis': {
       const { type: _, password: __, ...rest } = config;
       const { redisRecords } = await import('@mcp-gatehouse/records/redis');
-      return redisRecords<AuthRecords>({ ...shared, ...given(rest), ...password });
+      return redisRecords<AuthRecords>({ ...shared, ...withoutUndefined(rest), ...password });
     }
     case 'dynamodb': {
       const { type: _, table, ...rest } = config;
       const { dynamoDbConnection, dynamoDbRecords } = await import('@mcp-gatehouse/records/dynamodb');
-      const { send, close } = dynamoDbConnection(given(rest));
+      const { send, close } = dynamoDbConnection(withoutUndefined(rest));
       return dynamoDbRecords<AuthRecords>({ ...shared, table, send, onClose: close });
     }
   }
@@ -47,11 +53,4 @@ function readCertificate(file: string): string {
       `records.certificateAuthorityFile: cannot be read: ${(error as Error).message}`,
     ]);
   }
-}
-
-/** `exactOptionalPropertyTypes` tells absent from undefined; a parsed configuration does not. */
-function given<T extends object>(value: T): { [K in keyof T]: Exclude<T[K], undefined> } {
-  return Object.fromEntries(Object.entries(value).filter(([, one]) => one !== undefined)) as {
-    [K in keyof T]: Exclude<T[K], undefined>;
-  };
 }

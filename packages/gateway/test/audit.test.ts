@@ -1,6 +1,6 @@
 /** `gatehouse audit`: what it finds in the records of a running gateway, how it says so, and what it refuses. */
 import { createHash } from 'node:crypto';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { auditTrail, recordSink } from '@mcp-gatehouse/auth/audit';
@@ -99,6 +99,14 @@ describe('beside a running gateway', () => {
   });
 });
 
+it('a database that is not there is no empty trail, and none is made', async () => {
+  const file = join(folder, 'mistyped.sqlite');
+  const { code, stdout, stderr } = await audit('--config', configFile('mistyped.json', { type: 'sqlite', file }));
+  expect([code, stdout]).toEqual([1, '']);
+  expect(stderr).toContain(`There is no database at ${file}`);
+  expect(existsSync(file)).toBe(false);
+});
+
 it('what a terminal would act on stays text', async () => {
   const file = join(folder, 'hostile.sqlite');
   const records = await openRecords({ type: 'sqlite', file });
@@ -119,7 +127,9 @@ it('what a terminal would act on stays text', async () => {
 });
 
 it('nothing found is an answer', async () => {
-  const config = configFile('empty.json', { type: 'sqlite', file: join(folder, 'empty.sqlite') });
+  const records = { type: 'sqlite' as const, file: join(folder, 'empty.sqlite') };
+  await (await openRecords(records)).close();
+  const config = configFile('empty.json', records);
   expect(await audit('--config', config)).toEqual({ code: 0, stdout: 'No audit events.\n', stderr: '' });
   expect(await audit('--config', config, '--json')).toEqual({ code: 0, stdout: '', stderr: '' });
 });

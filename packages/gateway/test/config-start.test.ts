@@ -172,3 +172,45 @@ it('an unknown YAML tag is a fault, and nothing is written beside it', () => {
     rmSync(path);
   }
 });
+
+it('what is wrong with tools, roles, lifetimes and the rest is said at once', () => {
+  const tools = { a: { scope: 'nope' } };
+  const wrong = {
+    surprise: 1,
+    resources: [
+      { path: '/mcp', target, tools },
+      { path: '/b', target, tools },
+      { path: '/c', target, scopeHierarchy: { write: ['mcp'] } },
+    ],
+    roles: { everyone: ['boss'], roles: {} },
+    lifetimes: { identityStaleSeconds: 5 },
+    budgets: { token: true },
+    audit: { records: true },
+  };
+  let faults: readonly string[] = [];
+  try {
+    checkConfig('test', { ...valid, ...wrong });
+  } catch (error) {
+    faults = (error as ConfigError).faults;
+  }
+  expect(faults.map((fault) => fault.split(': ')[0]).sort()).toEqual([
+    'audit.records',
+    'budgets.token',
+    'lifetimes.identityStaleSeconds',
+    'resources[0].tools.a',
+    'resources[1].tools.a',
+    'resources[2].scopeHierarchy',
+    'roles.everyone',
+    'surprise',
+  ]);
+  expect(faults.join('\n')).not.toContain('Invalid input');
+});
+
+it('a provider that is set up wrongly leaves no database behind', async () => {
+  const file = join(folder, 'never.sqlite');
+  process.env.GATEHOUSE_TEST_PROVIDER = 'a secret of the provider';
+  const clientSecret = { env: 'GATEHOUSE_TEST_PROVIDER' };
+  const identityProvider = { type: 'entra', clientId: 'x', clientSecret, tenant: 'common' };
+  expect(await refusalOf({ records: { type: 'sqlite', file }, identityProvider })).toBeInstanceOf(ConfigError);
+  expect(readdirSync(folder)).toEqual([]);
+});

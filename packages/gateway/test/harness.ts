@@ -90,7 +90,8 @@ function startPool(callbackUrl: string) {
   return startLocalCognito({
     config: {
       poolId: 'eu-central-1_Test00001',
-      users: [{ username, password, email: 'ada@example.com' }],
+      groups: [{ name: 'staff' }],
+      users: [{ username, password, email: 'ada@example.com', groups: ['staff'] }],
       clients: [
         {
           clientId: 'gatehouse',

@@ -23,7 +23,7 @@ export interface AuditEvent {
 export interface AuditSink {
   /** For the operator, in `audit.lost` and the counters; its position in the list unless given. */
   readonly name?: string;
-  /** How many a minute are taken of those events that anybody can cause; all of them unless given. */
+  /** How many a minute are taken of each of those events that anybody can cause; all of them unless given. */
   readonly openPerMinute?: number;
   /** One at a time, in order, in the background. What throws, rejects or takes too long is counted as lost. */
   record(event: AuditEvent): void | Promise<void>;

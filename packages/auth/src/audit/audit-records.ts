@@ -26,7 +26,7 @@ export interface RecordSinkOptions {
   readonly records: Pick<Records<AuditRecords>, 'create'>;
   /** How long each is kept; 90 unless told. */
   readonly days?: number;
-  /** How many a minute are stored of those events that anybody can cause; 120 unless told. */
+  /** How many a minute are stored of each of those events that anybody can cause; 120 unless told. */
   readonly openPerMinute?: number;
   /** Before the second try at a database that is away, in seconds; doubled for each further one. */
   readonly pauseSeconds?: number;

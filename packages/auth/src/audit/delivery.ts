@@ -40,7 +40,7 @@ export function delivery({ sink, name, queueSize, timeoutSeconds, sayLost }: Del
   let closing: Promise<void> | undefined;
   let silence: NodeJS.Timeout | undefined;
   let openMinute = 0;
-  let openInMinute = 0;
+  const openInMinute = new Map<string, number>();
 
   function lose(event: AuditEvent, reason: LossReason, now = true): void {
     // The word of a loss stands in the log already: counting it too would make a dead sink speak for ever.
@@ -60,12 +60,20 @@ export function delivery({ sink, name, queueSize, timeoutSeconds, sayLost }: Del
     }
   }
 
-  /** Floods that anybody can cause fill no database: the counters and the log still see each. */
+  /**
+   * Floods that anybody can cause fill no database: the counters and the log still see each. By name, so that whoever
+   * makes one kind of noise hides no other: there are few names.
+   */
   function overBudget({ event, time }: AuditEvent): boolean {
     if (sink.openPerMinute === undefined || !describeEvent(event)?.open) return false;
     const minute = Math.floor(time / 60);
-    if (minute !== openMinute) [openMinute, openInMinute] = [minute, 0];
-    return ++openInMinute > sink.openPerMinute;
+    if (minute !== openMinute) {
+      openMinute = minute;
+      openInMinute.clear();
+    }
+    const count = (openInMinute.get(event) ?? 0) + 1;
+    openInMinute.set(event, count);
+    return count > sink.openPerMinute;
   }
 
   async function run(): Promise<void> {

@@ -1,6 +1,23 @@
 /** What the process around the library says: the gateway, and the local user pool of `gatehouse serve --local`. */
 import type { EventDescription } from './events.ts';
-import { cause, clientId, grantType, path, reason, resource, scope, status, sub, username } from './field-words.ts';
+import {
+  cause,
+  client,
+  clientId,
+  grant,
+  grantType,
+  path,
+  person,
+  reason,
+  resource,
+  scope,
+  status,
+  sub,
+  username,
+} from './field-words.ts';
+
+const toolWord = 'Name of the tool, where tools have rules: at most 100 characters, printable.';
+const rpcMethodWord = 'The MCP method, where no tool was named and it was denied.';
 
 export const gatewayEvents = {
   'gateway.listening': {
@@ -26,11 +43,26 @@ export const gatewayEvents = {
       requestId: 'As in `x-request-id`.',
       method: 'HTTP method.',
       path,
-      status,
       ms: 'Milliseconds until the answer had ended.',
       outcome: 'What became of it.',
     },
-    sometimes: { subject: 'Whose access token it was.', cause: 'What went wrong with the target. Log only.' },
+    sometimes: {
+      status: 'Missing where the client left before it was answered.',
+      subject: 'Whose access token it was: the whole subject, as targets see it.',
+      tool: toolWord,
+      rpcMethod: rpcMethodWord,
+      reason: 'Why a message was refused or denied.',
+      cause: 'What went wrong with the target. Log only.',
+    },
+  },
+  'tool.denied': {
+    says: 'A good token was denied a tool, or a method that may run any tool.',
+    level: 'notice',
+    audit: 'refused',
+    // It takes a token; but a program in a loop has one.
+    open: true,
+    fields: { resource, person, client, reason },
+    sometimes: { grant, tool: toolWord, rpcMethod: rpcMethodWord },
   },
   'authorizer.refused': {
     says: 'The Lambda authorizer refused a request with a token.',

@@ -111,12 +111,6 @@ export const libraryEvents = {
     fields: { grant, client, reason },
     sometimes: { person },
   },
-  'grant.session_left': {
-    says: 'A grant has ended, but its session at the identity provider could not be.',
-    level: 'warning',
-    audit: 'failed',
-    fields: { grant, cause },
-  },
   'session.renewed': { says: 'The identity provider confirmed a person.', level: 'info', fields: { grant } },
   'session.overtaken': {
     says: 'The identity provider confirmed a person whose session another instance had renewed meanwhile.',

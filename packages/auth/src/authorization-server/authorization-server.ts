@@ -24,13 +24,15 @@ import { metadata } from './endpoints/metadata.ts';
 import { register } from './endpoints/register.ts';
 import { revoke } from './endpoints/revoke.ts';
 import { token } from './endpoints/token.ts';
-import { identitySessions } from './identity-session.ts';
 import { issuedTokenReader } from './issued-token.ts';
 import { errorPage } from './pages/error.ts';
 import type { Log, Parts } from './parts.ts';
 import { personSessions } from './person-session.ts';
 import { rememberedConsents } from './remembered-consent.ts';
 import { revocation } from './revocation.ts';
+
+/** How far the clocks of instances may be apart where a mistake would leave something alive. */
+const clockSkewSeconds = 300;
 
 interface Route {
   readonly method: 'GET' | 'POST';
@@ -43,12 +45,14 @@ export function authorizationServer(parts: Parts): HttpHandler {
   const { issuer, paths, log } = parts;
   const document = metadata({ ...parts, introspection: parts.introspectors });
   const readIssuedToken = issuedTokenReader(parts);
-  const endGrant = revocation(parts);
+  // A token that has ended by this clock may live by another's: its grant must be found all the same (REL-05).
+  const readRevoked = issuedTokenReader({ ...parts, skewSeconds: clockSkewSeconds });
+  const endGrant = revocation({ ...parts, endSession: parts.sessions.end });
   const person = connections({
     ...parts,
     sessions: personSessions(parts),
     endGrant,
-    discardSession: identitySessions(parts).discard,
+    providerSessions: parts.sessions,
   });
   const remembered = rememberedConsents(parts);
   const budgets = endpointBudgets(parts);
@@ -59,7 +63,11 @@ export function authorizationServer(parts: Parts): HttpHandler {
       { method: 'GET', endpoint: document, face: 'api' },
     ]),
     [paths.jwks, { method: 'GET', endpoint: jwks(parts), face: 'api' }],
-    [paths.register, { method: 'POST', endpoint: budgeted(register(parts), budgets.register), face: 'api' }],
+    ...(parts.registrationOpen
+      ? ([
+          [paths.register, { method: 'POST', endpoint: budgeted(register(parts), budgets.register), face: 'api' }],
+        ] satisfies Array<[string, Route]>)
+      : []),
     [
       paths.authorize,
       { method: 'GET', endpoint: budgeted(authorize(parts, remembered), budgets.authorize), face: 'page' },
@@ -71,7 +79,7 @@ export function authorizationServer(parts: Parts): HttpHandler {
       paths.revoke,
       {
         method: 'POST',
-        endpoint: budgeted(revoke({ ...parts, endGrant, readIssuedToken, assertions }), budgets.revoke),
+        endpoint: budgeted(revoke({ ...parts, endGrant, readIssuedToken: readRevoked, assertions }), budgets.revoke),
         face: 'api',
       },
     ],

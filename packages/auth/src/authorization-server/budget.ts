@@ -38,8 +38,7 @@ interface Bucket {
 /** For registrations that are stored: at most 15,000 a day and process, each at most 4 KB, gone after 30 days unused. */
 export const storedRegistrationAllowance = {
   total: { burst: 200, perMinute: 10 },
-  perKey: { burst: 20, perMinute: 1 },
-} as const satisfies { readonly total: Allowance; readonly perKey: Allowance };
+} as const satisfies { readonly total: Allowance };
 
 export function requestBudget<T>({ keyOf, ...options }: BudgetOptions<T>): RequestBudget<T> {
   const purse = openPurse(options);
@@ -102,6 +101,8 @@ export interface EndpointBudget {
   readonly name: string;
   readonly purse: Purse;
   readonly keyOf?: (request: HttpRequest) => string | undefined;
+  /** Whether it is about this request at all; left out: about every one. */
+  readonly concerns?: (request: HttpRequest) => boolean;
   /** Whether a request with this outcome cost what the budget is for; the others are given back. */
   readonly counts: (outcome: Outcome) => boolean;
 }
@@ -119,8 +120,9 @@ export interface Outcome {
  */
 export function budgeted(endpoint: Endpoint, budget: EndpointBudget | undefined): Endpoint {
   if (!budget) return endpoint;
-  const { name, purse, keyOf, counts } = budget;
+  const { name, purse, keyOf, concerns, counts } = budget;
   return async (request) => {
+    if (concerns && !concerns(request)) return endpoint(request);
     const key = keyOf?.(request);
     const waitSeconds = purse.take(key);
     if (waitSeconds > 0) throw budgetSpent(`budget.${name}`, waitSeconds);

@@ -43,10 +43,11 @@ export type Budgets = Partial<Record<BudgetedEndpoint, Partial<BudgetSettings> |
 const computing: Allowance = { burst: 10_000, perMinute: 60_000 };
 
 /**
- * Work that stores a record: 10 a second are 864,000 sign-ins a day. A consent is 1 KB for at most 40 minutes, so at most
- * 25,200 records (1,200 and 40 times 600), 25 MB; a sign-in to the person's own page is 0.3 KB for 10 minutes, 2 MB.
+ * Work that stores a record: 100 a second are more than eight million sign-ins a day, and a flood has to keep it up to be
+ * felt. A consent is 1 KB for at most 40 minutes, so at most 252,000 records (12,000 and 40 times 6,000), 250 MB; a sign-in
+ * to the person's own page is 0.3 KB for 10 minutes, 22 MB.
  */
-const storing: Allowance = { burst: 1200, perMinute: 600 };
+const storing: Allowance = { burst: 12_000, perMinute: 6000 };
 
 /** One browser: a person decides a few times a minute, and presses a button twice. */
 const oneBrowser: Allowance = { burst: 60, perMinute: 20 };
@@ -55,11 +56,10 @@ const oneBrowser: Allowance = { burst: 60, perMinute: 20 };
 const oneMistake: Allowance = { burst: 30, perMinute: 10 };
 
 export const defaultBudgets: Readonly<Record<BudgetedEndpoint, BudgetSettings>> = {
-  // Per client as it calls itself: half of all, so that one name that is used up leaves room for the others.
-  authorize: { total: computing, perKey: { burst: 5000, perMinute: 30_000 } },
+  // Not per client: whoever knows the id of one, which is public, could use up what is its people's.
+  authorize: { total: computing },
   consent: { total: storing, perKey: oneBrowser },
-  // Revoking a hundred connections one by one is honest, too.
-  connectionsChange: { total: storing, perKey: { burst: 120, perMinute: 60 } },
+  connectionsChange: { total: storing, perKey: oneBrowser },
   token: { total: computing, perKey: oneMistake },
   register: { total: computing },
   revoke: { total: computing },
@@ -81,17 +81,18 @@ export function endpointBudgets({ budgets = {}, browserCookie, now }: EndpointBu
     name: BudgetedEndpoint,
     counts: (outcome: Outcome) => boolean,
     keyOf?: (request: HttpRequest) => string | undefined,
+    concerns?: (request: HttpRequest) => boolean,
   ): EndpointBudget | undefined => {
     const changes = budgets[name];
     if (changes === false) return undefined;
     const purse = openPurse({ ...defaultBudgets[name], ...changes, now });
-    return { name, purse, counts, ...(keyOf && { keyOf }) };
+    return { name, purse, counts, ...(keyOf && { keyOf }), ...(concerns && { concerns }) };
   };
   return {
     authorize: of('authorize', always, clientOf),
     // A form that is not ours, or of another browser, has stored nothing: garbage must not use up what people need.
     consent: of('consent', wentOn, browserOf),
-    connectionsChange: of('connectionsChange', succeeded, browserOf),
+    connectionsChange: of('connectionsChange', succeeded, browserOf, beginsSignIn),
     token: of('token', failed, requestDigest),
     register: of('register', always),
     revoke: of('revoke', always),
@@ -118,6 +119,11 @@ function always(): boolean {
 /** A page or a redirect, and not one that says that nobody is signed in. */
 function succeeded({ status, refused }: Outcome): boolean {
   return !refused && status < 400;
+}
+
+/** What anybody may do, and stores. Whoever is signed in takes back what they allowed, however many others sign in. */
+function beginsSignIn({ body }: HttpRequest): boolean {
+  return new URLSearchParams(Buffer.from(body).toString('latin1')).get('action') === 'sign-in';
 }
 
 /** To the identity provider: back to the client it goes with an error here, and then nothing was stored. */

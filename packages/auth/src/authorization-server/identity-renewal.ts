@@ -28,8 +28,14 @@ export interface RenewalOptions extends IdentitySessionOptions {
   readonly discard: IdentitySessions['discard'];
 }
 
-/** Nobody else asks while somebody does; longer than a provider may take for an answer. */
-const leaseSeconds = 30;
+/**
+ * Nobody else asks while somebody does: as long as a provider may take for an answer and we for storing it, and by every
+ * instance's clock (REL-05: up to five minutes apart). Two who ask with one session end the grant where a provider
+ * rotates; a lease that outlives its process holds up nobody but who is stale.
+ */
+const leaseSeconds = 60 + 300;
+/** While somebody asks, an answer is a moment away: whoever has to wait for it comes again soon. */
+const soonSeconds = 5;
 const longestPauseSeconds = 15 * 60;
 
 /** Seconds before each further try to store an answer: it may hold the only session that the provider still takes. */
@@ -74,7 +80,8 @@ export function renewal(options: RenewalOptions): IdentitySessions['check'] {
     const standing = await within(waitSeconds, asking);
     if (standing) return standing;
     log({ event: 'session.slow', grant: grantId });
-    void asking.then((late) => (late.outcome === 'over' ? endLate(grantId, late.reason) : undefined));
+    const later = asking.then((late) => (late.outcome === 'over' ? endLate(grantId, late.reason) : undefined));
+    options.background?.(later);
     return unknown(leased);
   };
 
@@ -90,11 +97,17 @@ export function renewal(options: RenewalOptions): IdentitySessions['check'] {
       if (known && !error.transient) {
         // Of an attempt that came to no end nobody knows whether the provider rotated the session in it.
         if (session.lost) log({ event: 'session.lost_attempt', grant: grantId, reason });
+        // Before the grant: should that not be stored, the no is there for the next refresh, and nobody asks again.
+        await storePatiently(attempt, { ...session, over: true }, now(), []);
         return { outcome: 'over', reason };
       }
       const cause = describeWithout(text, known ? error.cause : error);
       log({ event: 'session.unanswered', grant: grantId, reason, failures: session.failures + 1, cause });
-      return failed(attempt, known ? error.session : undefined);
+      const standing = await failed(attempt, known ? error.session : undefined);
+      // No waiting makes it a session of the provider that is configured now; only a new sign-in does.
+      return standing.outcome === 'stale' && reason === 'idp.session.other_issuer'
+        ? { outcome: 'over', reason }
+        : standing;
     }
     const { retryAt: _, lost: __, ...rest } = session;
     const renewed: IdentitySession = {
@@ -182,7 +195,8 @@ export function renewal(options: RenewalOptions): IdentitySessions['check'] {
   function unknown({ renewedAt, retryAt, attempt }: IdentitySession, dueAt?: number): Standing {
     const time = now();
     if (Math.abs(time - renewedAt) >= identityStaleSeconds) {
-      return { outcome: 'stale', retrySeconds: Math.max(2, (retryAt ?? attempt?.leaseUntil ?? time) - time) };
+      const waitSeconds = attempt ? soonSeconds : (retryAt ?? time) - time;
+      return { outcome: 'stale', retrySeconds: Math.max(2, waitSeconds) };
     }
     // Looked at again no later than when it is stale.
     return dueAt === undefined

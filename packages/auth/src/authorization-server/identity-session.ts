@@ -30,6 +30,8 @@ export interface IdentitySessionOptions {
   >;
   /** Told of a grant that ended because of an answer that came after its refresh had gone on. */
   readonly grantEnded: (grantId: string) => void;
+  /** Told of work that goes on when its request has been answered, and that nobody else can do again. */
+  readonly background?: (work: Promise<void>) => void;
   readonly log: Log;
   readonly now: () => number;
   /** The longest that a request waits for the provider; 3 unless told. */
@@ -86,16 +88,22 @@ export function identitySessions(options: IdentitySessionOptions): IdentitySessi
   }
 
   async function endNow(grantId: string): Promise<void> {
-    const stored = await records.get('identitySession', grantId);
-    if (!stored) return;
-    const session = keyring.open(sessionContext(grantId), stored.value.sealed);
-    if (session === undefined || (await endAtProvider(session, grantId))) {
+    // First: a renewal that is under way finds no place for its answer, and discards it (identity-renewal.ts).
+    const ended = await update<{ identitySession: IdentitySession }, 'identitySession', IdentitySession | undefined>(
+      records,
+      'identitySession',
+      grantId,
+      (stored) => {
+        if (!stored) return { result: undefined };
+        const value: IdentitySession = { ...stored.value, over: true };
+        // Kept as long as the ended grant is: whoever revokes that once more tries this once more.
+        return { write: { value, expiresAt: now() + accessTokenSeconds + 300 }, result: value };
+      },
+    );
+    if (!ended) return;
+    const session = keyring.open(sessionContext(grantId), ended.sealed);
+    if (session === undefined || (await endAtProvider(session, grantId)))
       await records.take('identitySession', grantId);
-      return;
-    }
-    // Kept as long as the ended grant is: whoever revokes that once more tries this once more.
-    const keptUntil = now() + accessTokenSeconds + 300;
-    await records.replace('identitySession', stored, { ...stored.value, over: true }, keptUntil);
   }
 
   return {

@@ -10,17 +10,24 @@ export interface IssuedTokenOptions {
   readonly resources: readonly Resource[];
   readonly signer: Pick<Signer, 'verificationKey'>;
   readonly now: () => number;
+  /** How long after its end a token is still read; 0 unless told: it was this server that wrote `exp`. */
+  readonly skewSeconds?: number;
 }
 
 /** Undefined: not ours, altered, or past its time. Throws 503 where the keys cannot be read: then nothing is known. */
 export type IssuedTokenReader = (token: string) => Promise<AccessToken | undefined>;
 
-export function issuedTokenReader({ issuer, resources, signer, now }: IssuedTokenOptions): IssuedTokenReader {
+export function issuedTokenReader({
+  issuer,
+  resources,
+  signer,
+  now,
+  skewSeconds = 0,
+}: IssuedTokenOptions): IssuedTokenReader {
   const verifiers = new Map(
     resources.map(({ uri }) => [
       uri,
-      // Without skew: it was this server that wrote `exp`, and nobody waits for the answer with a live request.
-      tokenVerifier({ issuer, resource: uri, keys: signer, now, skewSeconds: 0, cacheSize: 1 }),
+      tokenVerifier({ issuer, resource: uri, keys: signer, now, skewSeconds, cacheSize: 1 }),
     ]),
   );
   return async (token) => {

@@ -65,8 +65,10 @@ export interface Parts {
   readonly keyring: Keyring;
   readonly signer: Signer;
   readonly identityProvider: IdentityProvider;
-  /** The cascade to the identity provider when a grant is revoked. */
-  readonly endSession?: IdentitySessions['end'];
+  /** The identity provider's sessions, which hang on grants. */
+  readonly sessions: IdentitySessions;
+  /** Told of work that outlives its request: the process must not end, nor be frozen, before it is done. */
+  readonly background: (work: Promise<void>) => void;
   readonly resolveClient: ClientResolver;
   /** For `private_key_jwt` and ID-JAG. */
   readonly singleUse: SingleUse;
@@ -91,6 +93,10 @@ export interface Parts {
   readonly roles?: RoleRules;
   readonly browserCookie: BrowserCookie;
   readonly privateUseSchemes: readonly string[];
+  /** Whether the operator lets answers go there, for clients that are not configured. */
+  readonly allowsRedirect: (uri: string) => boolean;
+  /** Whether clients may register themselves. */
+  readonly registrationOpen: boolean;
   readonly lifetimes: Lifetimes;
   readonly log: Log;
   readonly now: () => number;

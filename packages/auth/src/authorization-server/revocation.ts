@@ -3,7 +3,7 @@
  * and every access token of the grant are over. What hangs on the grant elsewhere is told afterwards.
  */
 import { ContentionError, type Records, update } from '@mcp-gatehouse/records';
-import { describeCause, unavailable } from '../oauth/error.ts';
+import { unavailable } from '../oauth/error.ts';
 import type { Grant } from './grant.ts';
 import type { Lifetimes, Log } from './parts.ts';
 
@@ -18,6 +18,8 @@ export type EndGrant = (
   grantId: string,
   by: RevokedBy,
   isTheirs: (grant: Grant) => boolean,
+  /** `later`: the caller ends the provider's session, when every grant that must be over is over. */
+  session?: 'now' | 'later',
 ) => Promise<RevocationOutcome>;
 
 export interface RevocationOptions {
@@ -29,9 +31,9 @@ export interface RevocationOptions {
   readonly grantEnded?: (grantId: string) => void;
   /**
    * The cascade to the identity provider, for whoever keeps its session with the grant: called after the grant has ended,
-   * and again when an ended grant is revoked again, so it must bear repetition. Its failure brings no grant back.
+   * and again when an ended grant is revoked again, so it must bear repetition. Never rejects.
    */
-  readonly endSession?: (grantId: string, grant: Grant) => Promise<void>;
+  readonly endSession?: (grantId: string) => Promise<void>;
 }
 
 /** Refreshes of the grant write the same record; the revocation must come through between them. */
@@ -39,7 +41,7 @@ const tries = 16;
 
 export function revocation(options: RevocationOptions): EndGrant {
   const { records, lifetimes, log, now, grantEnded, endSession } = options;
-  return async (grantId, by, isTheirs) => {
+  return async (grantId, by, isTheirs, session = 'now') => {
     const { outcome, grant } = await update<
       { grant: Grant },
       'grant',
@@ -75,9 +77,7 @@ export function revocation(options: RevocationOptions): EndGrant {
     }
     if (grant) {
       grantEnded?.(grantId);
-      await endSession?.(grantId, grant).catch((error: unknown) =>
-        log({ event: 'grant.session_left', grant: grantId, cause: describeCause(error) }),
-      );
+      if (session === 'now') await endSession?.(grantId);
     }
     return outcome;
   };

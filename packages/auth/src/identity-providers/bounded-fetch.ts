@@ -31,7 +31,7 @@ export async function boundedFetch(url: string, request: BoundedRequest): Promis
 
 /**
  * The signals of the requests of one call: each request has its time, and all of them together twice that, however many
- * there are. With the default of 10 seconds a renewal is over well within the 30 for which nobody else asks.
+ * there are. With the default of 10 seconds a renewal is over well within the minute its lease leaves for the work.
  */
 export function requestSignals(timeoutSeconds: number): () => AbortSignal {
   const deadline = AbortSignal.timeout(timeoutSeconds * 2000);

@@ -34,6 +34,11 @@ export interface OidcOptions {
   readonly groupsClaim?: ClaimPath;
   /** Claims an id_token must have with exactly this value; another person is refused, at a sign-in and ever after. */
   readonly requiredClaims?: Readonly<Record<string, string>>;
+  /**
+   * Whether the provider is told of a session that is no longer needed, at its revocation endpoint; true. Not where it
+   * ends all of a person's sessions at this client with one: each of their grants has its own, and would end with it.
+   */
+  readonly revokes?: boolean;
   /** Shown to people. */
   readonly name?: string;
   /** Endpoints that are known, so that no discovery document has to be fetched first. */
@@ -51,6 +56,8 @@ export interface OidcOptions {
 /** Throws a `TypeError` for parameters that are ours or no parameters. */
 export function oidc(options: OidcOptions): IdentityProvider {
   const { issuer, clientId, clientSecret, endpoints, groupsClaim, timeoutSeconds = 10, offline = false } = options;
+  if (!(timeoutSeconds > 0 && timeoutSeconds < 15))
+    throw new TypeError(`timeoutSeconds: ${timeoutSeconds} is not above 0 and below 15`);
   const scope = [...new Set(['openid', ...(options.scope ?? []), ...(offline ? ['offline_access'] : [])])].join(' ');
   const extra = checkedParameters(options.authorizationParameters ?? {}, offline);
   const client: oauth.Client = { client_id: clientId };
@@ -203,21 +210,23 @@ export function oidc(options: OidcOptions): IdentityProvider {
         throw renewalFailure(error, renewed);
       }
     },
-    async end(session) {
-      const http = requests();
-      try {
-        const as = await discovered(http);
-        const { refreshToken = '' } = readProviderSession(session, as.issuer, ['refreshToken']);
-        if (as.revocation_endpoint === undefined) return;
-        const answer = await oauth.revocationRequest(as, client, authenticate, refreshToken, http());
-        await oauth.processRevocationResponse(answer);
-      } catch (error) {
-        // RFC 7009 §2.2 answers 200 for a token that is gone; Google answers this.
-        if (error instanceof oauth.ResponseBodyError && error.error === 'invalid_token') return;
-        throw signInFailure(error);
-      }
-    },
+    ...(options.revokes !== false && { end }),
   };
+
+  async function end(session: string): Promise<void> {
+    const http = requests();
+    try {
+      const as = await discovered(http);
+      const { refreshToken = '' } = readProviderSession(session, as.issuer, ['refreshToken']);
+      if (as.revocation_endpoint === undefined) return;
+      const answer = await oauth.revocationRequest(as, client, authenticate, refreshToken, http());
+      await oauth.processRevocationResponse(answer);
+    } catch (error) {
+      // RFC 7009 §2.2 answers 200 for a token that is gone; Google answers this.
+      if (error instanceof oauth.ResponseBodyError && error.error === 'invalid_token') return;
+      throw signInFailure(error);
+    }
+  }
 
   async function userInfo(as: oauth.AuthorizationServer, accessToken: string, subject: string, http: Http) {
     if (as.userinfo_endpoint === undefined) throw new IdentityProviderError('idp.renew.no_groups', { transient: true });

@@ -13,6 +13,8 @@ export interface PresetOptions {
   readonly scope?: readonly string[];
   /** In the place of the preset's claim. */
   readonly groupsClaim?: ClaimPath;
+  /** As in `OidcOptions`. */
+  readonly revokes?: boolean;
   /** Shown to people. */
   readonly name?: string;
   /** Seconds for one answer of the provider; 10. */
@@ -56,7 +58,8 @@ export interface Auth0Options extends PresetOptions {
  * Auth0 Docs. The issuer ends in a slash ("Validate ID Tokens"). `groups` and `roles` cannot be set as claims ("Create
  * Custom Claims"): an Action writes them under a name of your own, `https://example.com/roles`; that is `groupsClaim`.
  * `offline_access` alone brings a refresh token ("Get Refresh Tokens"); where it is rotated, leave an overlap period
- * ("Configure Refresh Token Rotation") above twice `timeoutSeconds`.
+ * ("Configure Refresh Token Rotation") above twice `timeoutSeconds`. "Refresh Token Revocation Deletes Grant", on in
+ * tenants from before 2021, ends with one session all of the person's: switch it off there, or set `revokes: false`.
  */
 export function auth0(options: Auth0Options): OidcOptions {
   const { groupsClaim } = options;
@@ -140,7 +143,9 @@ export interface KeycloakOptions extends PresetOptions {
 /**
  * Keycloak, "Server Administration Guide". `offline_access` brings an offline token, which outlives the browser's session
  * ("Offline access"); the role `offline_access` is needed, which every user has by default. With "Revoke Refresh Token"
- * on, "Refresh Token Max Reuse" of 1 lets a renewal be asked again whose answer was lost.
+ * on, "Refresh Token Max Reuse" of 1 lets a renewal be asked again whose answer was lost. Its revocation endpoint takes
+ * back the person's consent and every session and offline token they have at the client, whichever token it is given
+ * (TokenRevocationEndpoint), so nothing is revoked there.
  */
 export function keycloak(options: KeycloakOptions): OidcOptions {
   const { baseUrl, realm, groupsFrom = 'groups' } = options;
@@ -152,6 +157,7 @@ export function keycloak(options: KeycloakOptions): OidcOptions {
     ...shared(options, 'Keycloak', ['offline_access']),
     issuer: `${origin}${pathname.replace(/\/+$/, '')}/realms/${realm}`,
     groupsClaim: options.groupsClaim ?? claim,
+    revokes: options.revokes ?? false,
   };
 }
 
@@ -165,7 +171,7 @@ function shared(
   scope: readonly string[],
   authentication: 'basic' | 'post' = 'post',
 ) {
-  const { clientId, clientSecret, groupsClaim, timeoutSeconds } = options;
+  const { clientId, clientSecret, groupsClaim, timeoutSeconds, revokes } = options;
   return {
     clientId,
     clientSecret,
@@ -174,6 +180,7 @@ function shared(
     name: options.name ?? name,
     ...(groupsClaim !== undefined && { groupsClaim }),
     ...(timeoutSeconds !== undefined && { timeoutSeconds }),
+    ...(revokes !== undefined && { revokes }),
   };
 }
 

@@ -54,6 +54,8 @@ export interface AuthorizationServerFacts {
   readonly furtherGrantTypes: readonly string[];
   readonly grantProfiles: readonly string[];
   readonly metadataDocuments: boolean;
+  /** Whether clients may register themselves. */
+  readonly registration: boolean;
   /** Whether any client may ask about tokens. */
   readonly introspection: boolean;
 }
@@ -71,7 +73,7 @@ export function authorizationServerMetadata(facts: AuthorizationServerFacts) {
     issuer,
     authorization_endpoint: origin + paths.authorize,
     token_endpoint: origin + paths.token,
-    registration_endpoint: origin + paths.register,
+    ...(facts.registration && { registration_endpoint: origin + paths.register }),
     jwks_uri: origin + paths.jwks,
     // SEP-2207: refresh is announced here, and never in a challenge or in the resource's metadata.
     scopes_supported: [...scopes, 'offline_access'],

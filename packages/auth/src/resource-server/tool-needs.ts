@@ -40,6 +40,8 @@ export function toolPolicy(options: ToolPolicyOptions): ToolPolicy {
 /**
  * The needs of a tool. Undefined where no rule names it exactly and its name is not plain: a target that trims, folds or
  * cuts names (at a null character, say) would run another tool than the one that was judged.
+ * A name that a nearer rule has in other letters of case needs every scope and what that rule asks for: MCP tells case
+ * apart, and not every target does.
  */
 export function toolNeeds({
   tools,
@@ -53,8 +55,14 @@ export function toolNeeds({
   return (tool) => {
     const named = exact.get(tool);
     if (named || !plainName.test(tool)) return named;
+    const found = patterns.find(({ start }) => tool.startsWith(start));
+    const lower = tool.toLowerCase();
+    const nearer = patterns.find(({ start }) => lower.startsWith(start.toLowerCase()));
+    const alike = [...exact].filter(([name]) => name.toLowerCase() === lower).map(([, needs]) => needs);
+    if (nearer && nearer.start.length > (found?.start.length ?? -1)) alike.push(nearer.needs);
+    if (alike.length > 0) return everything(scopes, alike);
     // Allow-list: forgetting a tool must not open it.
-    return patterns.find(({ start }) => tool.startsWith(start))?.needs ?? { scope: scopes };
+    return found?.needs ?? { scope: scopes };
   };
 }
 
@@ -73,6 +81,13 @@ export function toolRuleFaults({ tools, scopes, hierarchy = {} }: ToolPolicyOpti
     ]),
     ...Object.entries(hierarchy).flatMap(([scope, included]) => unknown('scopeHierarchy', [scope, ...included])),
   ];
+}
+
+/** Every scope, and the roles and permissions of these rules. */
+function everything(scopes: readonly string[], rules: readonly Needs[]): Needs {
+  const permission = rules.flatMap((one) => one.permission ?? []);
+  const role = rules.flatMap((one) => one.role ?? []);
+  return { scope: scopes, ...(permission.length > 0 && { permission }), ...(role.length > 0 && { role }) };
 }
 
 /** Beyond what MCP recommends for tool names (letters, digits, `_-.`), and still of one reading. */

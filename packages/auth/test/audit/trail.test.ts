@@ -253,6 +253,15 @@ describe('a sink', () => {
     expect(trail.counters().sinks[0]?.lost.budget).toBe(95);
     expect(trail.counters().events.find(({ event }) => event === 'client.registered')?.value).toBe(101);
   });
+
+  it('a flood of one kind hides no other kind', async () => {
+    const { seen, sink } = collecting('records');
+    const { trail } = start([{ ...sink, openPerMinute: 5 }]);
+    for (let n = 0; n < 100; n++) trail.log({ event: 'refused', path: '/token', status: 400, reason: 'parameters' });
+    trail.log({ event: 'consent.given', client: 'c', resource: 'r', scope: 's' });
+    await trail.flush();
+    expect(seen.map(({ event }) => event)).toContain('consent.given');
+  });
 });
 
 describe('close', () => {

@@ -2,7 +2,7 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { digest } from '../../src/authorization-server/credential.ts';
 import { type HttpReply, IdentityProviderError, isReply } from '../../src/gatehouse.ts';
-import { form, hidden, issuer, refusal, request, sameOrigin, withCode, withTokens } from '../harness.ts';
+import { form, hidden, issuer, refusal, request, sameOrigin, startHarness, withCode, withTokens } from '../harness.ts';
 import { asHarness, type Composition, compose, otherResource } from './composition.ts';
 
 let all: Composition;
@@ -420,4 +420,32 @@ it('the form’s fields are what the page says', async () => {
   const reply = await look(all.browser());
   expect(hidden(reply, 'action')).toBe('sign-in');
   expect(reply.body.match(/<form [^>]*>/g)).toEqual(['<form method="post" action="/connections/change">']);
+});
+
+it('revoking all waits for no provider: every access is over before the first session is', async () => {
+  const harness = startHarness();
+  const ended: string[] = [];
+  const { identityProvider } = harness;
+  identityProvider.session = 'a session at the provider';
+  identityProvider.renew = async () => ({ groups: [], session: 'another' });
+  identityProvider.end = async () => {
+    const page = await harness.records.list('grant', { limit: 100 });
+    ended.push(page.items.every(({ value }) => value.endedAt !== undefined) ? 'after all' : 'too early');
+  };
+  for (let i = 0; i < 20; i++) await withTokens(harness);
+  const person = harness.browser();
+  const landing = await person.send(request('/connections'));
+  const start = await person.send(
+    form('/connections/change', { action: 'sign-in', token: hidden(landing, 'token') }, sameOrigin),
+  );
+  const state = new URL(String(start.headers.location)).searchParams.get('state');
+  await person.send(request(`/callback?code=idp-code&state=${state}`));
+  ended.length = 0; // the sign-in to the page left a session of its own, which is ended at once
+  const sure = await person.send(request('/connections?revoke=all'));
+  const reply = await person.send(
+    form('/connections/change', { action: 'revoke-all', token: hidden(sure, 'token') }, sameOrigin),
+  );
+  expect(reply.status).toBe(303);
+  await harness.server.flush();
+  expect(ended).toEqual(Array.from({ length: 20 }, () => 'after all'));
 });

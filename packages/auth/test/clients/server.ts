@@ -12,6 +12,7 @@ import {
   type StoredRegistryOptions,
   storedRegistry,
 } from '../../src/authorization-server/clients/stored-registration.ts';
+import { identitySessions } from '../../src/authorization-server/identity-session.ts';
 import { defaultLifetimes, type Parts } from '../../src/authorization-server/parts.ts';
 import { singleUse } from '../../src/authorization-server/single-use.ts';
 import { type AuthRecords, authKinds, type LogEvent } from '../../src/gatehouse.ts';
@@ -68,6 +69,8 @@ export function startServer(options: ServerOptions = {}) {
       (await configured(id)) ?? (await registry.resolve(id)) ?? (await options.otherClients?.(id)),
     browserCookie: browserCookie(issuer, 3600),
     privateUseSchemes: knownPrivateUseSchemes,
+    allowsRedirect: () => true,
+    registrationOpen: true,
     lifetimes: { ...defaultLifetimes, unconfirmedSeconds: defaultLifetimes.grantSeconds },
     log: (event) => events.push(event),
     now,
@@ -77,6 +80,16 @@ export function startServer(options: ServerOptions = {}) {
     mayIntrospect: () => [],
     introspectors: false,
     grantEnded: () => {},
+    background: () => {},
+    sessions: identitySessions({
+      records,
+      keyring: keys,
+      identityProvider: fakeIdentityProvider(),
+      lifetimes: defaultLifetimes,
+      grantEnded: () => {},
+      log: () => {},
+      now,
+    }),
     assertionIssuers,
     registry,
     ...(options.registrationBudget && { registrationBudget: options.registrationBudget }),

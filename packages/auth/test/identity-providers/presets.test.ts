@@ -144,7 +144,7 @@ const vendors: ReadonlyArray<{
       claims: { groups: ['/staff'] },
       authentication: 'client_secret_post',
     },
-    options: (issuer) => keycloak({ ...ours, baseUrl: new URL(issuer).origin, realm: 'acme' }),
+    options: (issuer) => keycloak({ ...ours, baseUrl: new URL(issuer).origin, realm: 'acme', revokes: true }),
     asks: { scope: 'openid offline_access' },
     groups: ['/staff'],
   },
@@ -157,7 +157,13 @@ const vendors: ReadonlyArray<{
       authentication: 'client_secret_post',
     },
     options: (issuer) =>
-      keycloak({ ...ours, baseUrl: `${new URL(issuer).origin}/auth`, realm: 'acme', groupsFrom: 'realm-roles' }),
+      keycloak({
+        ...ours,
+        baseUrl: `${new URL(issuer).origin}/auth`,
+        realm: 'acme',
+        groupsFrom: 'realm-roles',
+        revokes: true,
+      }),
     asks: { scope: 'openid offline_access' },
     groups: ['editor'],
   },

@@ -22,6 +22,7 @@ const bare = {
   furtherGrantTypes: [],
   grantProfiles: [],
   metadataDocuments: false,
+  registration: true,
   introspection: false,
 };
 

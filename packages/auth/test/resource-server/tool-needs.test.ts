@@ -122,3 +122,13 @@ describe('faults of rules', () => {
     ]);
   });
 });
+
+it('a name in other letters of case is not let through by a wider rule', () => {
+  const tools = { 'delete_*': { scope: 'admin' }, wipe: { role: 'boss' }, '*': {} };
+  const policy = toolPolicy({ tools, scopes: ['read', 'admin'] });
+  const open = (tool: string) => policy.denial({ scope: ['read'] }, tool) === undefined;
+  expect(['DELETE_all', 'Delete_all', 'WIPE'].filter(open)).toEqual([]);
+  expect(['Search', 'search'].filter(open)).toEqual(['Search', 'search']);
+  const both = toolPolicy({ tools: { 'A*': {}, 'a*': { scope: 'admin' } }, scopes: ['admin'] });
+  expect([both.denial({ scope: [] }, 'Ab'), both.denial({ scope: [] }, 'ab')?.scope]).toEqual([undefined, ['admin']]);
+});

@@ -1,5 +1,6 @@
 /** `gatehouse audit`: reads the audit events that the gateways keep in their records, newest first (docs/events.md). */
 import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import {
@@ -75,6 +76,13 @@ export async function auditCommand(
   if (config.records.type === 'memory') {
     throw new UsageError('Records in memory are the running gateway’s own: there are no events to reach from here.');
   }
+  // Opening would make one, and an empty trail is no answer to a path that was mistyped.
+  if (config.records.type === 'sqlite' && !existsSync(config.records.file)) {
+    throw new Error(
+      `There is no database at ${resolve(config.records.file)}: is this the configuration, or the folder, of the gateways?`,
+    );
+  }
+  if (config.audit.records === false) note('audit.records is false: gateways of this configuration keep no events.\n');
   const records = await open(config.records);
   try {
     const findings = await readAudit(records, query);

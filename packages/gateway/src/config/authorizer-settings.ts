@@ -18,7 +18,9 @@ export const foreignIssuer = z.discriminatedUnion('type', [
       .describe('Which issuer the pool uses; original unless given.'),
     issuerOrigin: url.optional().describe('Origin of the issuer of a pool that is not Amazon’s.'),
     scopePrefix: name.optional().describe('The resource server’s identifier and a slash, cut from its scopes.'),
+    // Other issuers' people are no users of ours, and the library asks no rule about them one by one.
     roleRules: roleRules
+      .omit({ users: true })
       .optional()
       .describe('What the pool’s groups come to; unless given, each is a role of its name.'),
   }),

@@ -1,9 +1,13 @@
 /** From a file to a checked configuration, or to one error that lists every fault with its path. */
 import { readFileSync } from 'node:fs';
-import { endpointPaths } from '@mcp-gatehouse/auth';
+import { defaultLifetimes, endpointPaths } from '@mcp-gatehouse/auth';
+import { roleRuleFaults } from '@mcp-gatehouse/auth/require';
+import { toolRuleFaults } from '@mcp-gatehouse/auth/tool-needs';
 import { parseDocument } from 'yaml';
 import type * as z from 'zod';
 import { type Config, configSchema } from './schema.ts';
+import { toolRules } from './tool-rules.ts';
+import { withoutUndefined } from './without-undefined.ts';
 
 /** What the operator has to mend; the message is for them. */
 export class ConfigError extends Error {
@@ -70,7 +74,13 @@ function faultsOf(issue: z.core.$ZodIssue): readonly string[] {
 }
 
 /** What one value alone cannot show. */
-function crossFaults({ resources = [], issuer, secrets = [], lifetimes = {} }: Partial<Config>): readonly string[] {
+function crossFaults({
+  resources = [],
+  issuer,
+  secrets = [],
+  lifetimes = {},
+  roles,
+}: Partial<Config>): readonly string[] {
   const faults: string[] = [];
   const taken = new Map<string, string>();
   const own = issuer === undefined ? [] : Object.values(endpointPaths(issuer));
@@ -87,15 +97,20 @@ function crossFaults({ resources = [], issuer, secrets = [], lifetimes = {} }: P
       claim(open.path.replace(/\/$/, ''), `resources[${index}].open[${openIndex}].path`);
     });
     faults.push(...scopeFaults(resource, index));
+    faults.push(...toolRuleFaults(toolRules(resource)).map((fault) => `resources[${index}].${fault}`));
     for (const scope of resource.defaultScope ?? []) {
       if (!Object.hasOwn(resource.scopes, scope)) {
         faults.push(`resources[${index}].defaultScope: ${scope} is not one of its scopes`);
       }
     }
   });
-  const { accessTokenSeconds = 900, refreshIdleSeconds } = lifetimes;
-  if (refreshIdleSeconds !== undefined && refreshIdleSeconds < accessTokenSeconds) {
+  if (roles) faults.push(...roleRuleFaults(withoutUndefined(roles)).map((fault) => `roles.${fault}`));
+  const lives = { ...defaultLifetimes, ...withoutUndefined(lifetimes) };
+  if (lives.refreshIdleSeconds < lives.accessTokenSeconds) {
     faults.push('lifetimes.refreshIdleSeconds: must not be below accessTokenSeconds');
+  }
+  if (lives.identityStaleSeconds < lives.identityCheckSeconds) {
+    faults.push('lifetimes.identityStaleSeconds: must not be below identityCheckSeconds');
   }
   secrets.forEach(({ id }, index) => {
     if (secrets.findIndex((other) => other.id === id) !== index)

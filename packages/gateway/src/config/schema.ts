@@ -76,10 +76,10 @@ const configuredClient = z.strictObject({
 });
 
 const allowance = z.strictObject({ burst: z.int().min(1), perMinute: z.number().positive() });
-const budget = z.union([
-  z.literal(false),
-  z.strictObject({ total: allowance.optional(), perKey: allowance.optional() }),
-]);
+const budget = z.union(
+  [z.literal(false), z.strictObject({ total: allowance.optional(), perKey: allowance.optional() })],
+  { error: 'must be false, or { total, perKey }, each as { burst: 20, perMinute: 60 }' },
+);
 
 export const configSchema = z.strictObject({
   $schema: z.string().optional(),
@@ -130,10 +130,16 @@ export const configSchema = z.strictObject({
     .default([])
     .describe('Clients that are known beforehand: confidential ones, and machines that act for themselves.'),
   registration: z
-    .enum(['stateless', 'stored'])
+    .enum(['stateless', 'stored', 'off'])
     .optional()
     .describe(
-      'How clients that register themselves are kept: in their own id (the default), or in the records for 30 days without use.',
+      'How clients that register themselves are kept: in their own id (the default), or in the records for 30 days without use; `off`: nobody does, and whoever did is unknown.',
+    ),
+  redirectHosts: z
+    .array(z.string().min(1))
+    .optional()
+    .describe(
+      'Where answers may go for clients that are not listed in `clients`: `claude.ai`, `*.example.com`, `localhost`, `cursor:`. Anywhere unless given.',
     ),
   assertionIssuers: z
     .array(
@@ -207,17 +213,20 @@ export const configSchema = z.strictObject({
   audit: z
     .strictObject({
       records: z
-        .union([
-          z.literal(false),
-          z.strictObject({
-            days: z.int().min(1).max(3650).default(90).describe('How long each is kept; 90.'),
-            openPerMinute: z
-              .int()
-              .min(0)
-              .default(120)
-              .describe('How many a minute each instance stores of those that anybody can cause; 120.'),
-          }),
-        ])
+        .union(
+          [
+            z.literal(false),
+            z.strictObject({
+              days: z.int().min(1).max(3650).default(90).describe('How long each is kept; 90.'),
+              openPerMinute: z
+                .int()
+                .min(0)
+                .default(120)
+                .describe('How many a minute each instance stores of each of those that anybody can cause; 120.'),
+            }),
+          ],
+          { error: 'must be false, or { days, openPerMinute }; leave it out for 90 days' },
+        )
         .prefault({})
         .describe('Keeps audit events in the records, for `gatehouse audit`; false switches it off.'),
     })

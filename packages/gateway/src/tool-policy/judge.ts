@@ -109,20 +109,6 @@ export function errorText(
   return `{"jsonrpc":"2.0",${id === undefined ? '' : `"id":${id},`}"error":${JSON.stringify(error)}}`;
 }
 
-/** The whole body; undefined where it is larger. Rejects if the client goes away. */
-export async function wholeBody(req: IncomingMessage, maxBytes: number): Promise<Buffer | undefined> {
-  if (Number(req.headers['content-length'] ?? 0) > maxBytes) return undefined;
-  const chunks: Buffer[] = [];
-  let length = 0;
-  // Left open, so that the refusal still reaches whoever is sending.
-  for await (const chunk of req.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
-    length += chunk.length;
-    if (length > maxBytes) return undefined;
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks);
-}
-
 function shown(name: string): string {
   return name.slice(0, 100).replace(/[^\x21-\x7e]/g, '?');
 }

@@ -39,6 +39,7 @@ export function readMessage(body: Buffer, headers: IncomingHttpHeaders): Message
   const json = strictJson(source, maxDepth);
   if (json.fault === 'syntax') return refused(400, -32700, 'The message is not JSON.', 'syntax');
   if (json.fault === 'depth') return refused(400, -32600, `Nested deeper than ${maxDepth} levels.`, 'depth');
+  if (json.fault === 'keys') return refused(400, -32600, 'More keys than a message may have.', 'keys');
   if (json.fault) return refused(400, -32600, 'A key of the message has more than one reading.', json.fault);
   return message(json.text, headers);
 }

@@ -4,8 +4,11 @@
  * a double would not hold all of them.
  */
 
-/** Why it was refused: no JSON, a key twice, a key that parsers read differently, nested too deep. */
-export type JsonFault = 'syntax' | 'duplicate_key' | 'ambiguous_key' | 'depth';
+/** Why it was refused: no JSON, a key twice, a key that parsers read differently, nested too deep, too many keys. */
+export type JsonFault = 'syntax' | 'duplicate_key' | 'ambiguous_key' | 'depth' | 'keys';
+
+/** Each is remembered and looked up: 8 MiB of nothing else would hold the process for seconds (SEC-10). */
+const maxKeys = 100_000;
 
 export type StrictJson =
   | { readonly text: string; readonly fault?: never }
@@ -37,6 +40,7 @@ function rewritten(source: string, maxDepth: number): string {
   let at = 0;
   /** Where what is taken over as it stands begins. */
   let kept = 0;
+  let keys = 0;
 
   /** What stood from `start` to here is left out. */
   const leaveOut = (start: number) => {
@@ -83,6 +87,7 @@ function rewritten(source: string, maxDepth: number): string {
     return value;
   };
   const key = (seen: Set<string>) => {
+    if (++keys > maxKeys) throw new Fault('keys');
     const name = string();
     // C programs end it at the null; Go reads every lone surrogate as the same U+FFFD.
     if (name.includes('\0') || !name.isWellFormed()) throw new Fault('ambiguous_key');

@@ -25,7 +25,7 @@ export interface KnownClient extends ConfiguredClient {
 export interface KnownClientsOptions {
   readonly records: Records<AuthRecords>;
   readonly clients?: readonly KnownClient[];
-  readonly registration?: 'stateless' | 'stored';
+  readonly registration?: 'stateless' | 'stored' | 'off';
   readonly metadataDocuments?: Omit<MetadataDocumentOptions, 'log' | 'now' | 'privateUseSchemes'>;
   readonly privateUseSchemes?: readonly string[];
 }
@@ -64,6 +64,7 @@ export function knownClients(options: KnownClientsOptions, { keyring, log, now }
   const fetchKeys: FetchKeys = (uri) => (keyId) => keys.get(uri, keyId);
   const configured = configuredClients(clients, { fetchKeys });
   const stateless = statelessRegistry(keyring);
+  const open = options.registration !== 'off';
   const stored = options.registration === 'stored' ? storedRegistry({ records, now }) : undefined;
   const byDocument =
     metadataDocuments &&
@@ -75,7 +76,7 @@ export function knownClients(options: KnownClientsOptions, { keyring, log, now }
     resolveClient: async (clientId) =>
       (await configured(clientId)) ??
       (await stored?.resolve(clientId)) ??
-      (await stateless.resolve(clientId)) ??
+      (open ? await stateless.resolve(clientId) : undefined) ??
       (await byDocument?.(clientId)),
     registry: stored ?? stateless,
     ...(stored && { registrationBudget: requestBudget<Registration>({ ...storedRegistrationAllowance, now }) }),

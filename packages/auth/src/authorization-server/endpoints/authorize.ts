@@ -32,6 +32,12 @@ export function authorize(parts: Parts, remembered?: RememberedConsents): Endpoi
     // Until both are known good, nobody is sent anywhere (RFC 6749 §4.1.2.1, SEC-03): what is thrown here is a page.
     const client = await knownClient(parameters, resolveClient);
     const redirectUri = knownRedirectUri(parameters, client);
+    // Here too: ids that were issued, and documents that were published, before the list was made.
+    if (client.source !== 'configured' && !parts.allowsRedirect(redirectUri)) {
+      throw new OAuthError('invalid_request', 'This server sends nobody to the address the answer would go to.', {
+        reason: 'authorize.redirect_host',
+      });
+    }
     const state = parameters.get('state');
     try {
       // RFC 6749 app. A.5: visible ASCII and spaces. What else a client keeps in it, it can encode.

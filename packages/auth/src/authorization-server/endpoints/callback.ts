@@ -7,7 +7,6 @@ import { type Parameters, queryParameters } from '../../oauth/parameters.ts';
 import { countedGroups } from '../../resource-server/require.ts';
 import { codeResponse, errorResponse, signInFailedResponse } from '../authorization-response.ts';
 import { authorizationCode, digest, newGrantId } from '../credential.ts';
-import { identitySessions } from '../identity-session.ts';
 import type { Parts } from '../parts.ts';
 import type { AuthorizationRequest } from '../records.ts';
 import type { RememberedConsents } from '../remembered-consent.ts';
@@ -17,8 +16,19 @@ import { signInBinding, stateContext } from '../sign-in-binding.ts';
 type OtherSignIn = (request: HttpRequest, parameters: Parameters) => Promise<HttpReply | undefined>;
 
 export function callback(parts: Parts, remembered: RememberedConsents, otherSignIn?: OtherSignIn): Endpoint {
-  const { issuer, callbackUrl, records, keyring, identityProvider, browserCookie, roles, lifetimes, log, now } = parts;
-  const sessions = identitySessions(parts);
+  const {
+    issuer,
+    callbackUrl,
+    records,
+    keyring,
+    identityProvider,
+    browserCookie,
+    roles,
+    sessions,
+    lifetimes,
+    log,
+    now,
+  } = parts;
   return async (request) => {
     const parameters = queryParameters(request);
     const other = await otherSignIn?.(request, parameters);

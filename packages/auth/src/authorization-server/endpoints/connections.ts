@@ -6,6 +6,7 @@ import { OAuthError, unavailable } from '../../oauth/error.ts';
 import { type Endpoint, type HttpReply, type HttpRequest, redirect } from '../../oauth/http.ts';
 import { formParameters, type Parameters, queryParameters } from '../../oauth/parameters.ts';
 import { liveGrants } from '../connection-list.ts';
+import type { IdentitySessions } from '../identity-session.ts';
 import { connectionsPage, notice, revokeAllPage, signInPage } from '../pages/connections.ts';
 import { errorPage } from '../pages/error.ts';
 import { words } from '../pages/words.ts';
@@ -28,8 +29,9 @@ export interface ConnectionsOptions
   readonly records: Records<PersonRecords>;
   readonly sessions: PersonSessions;
   readonly endGrant: EndGrant;
-  /** Ends a session at the identity provider that nothing hangs on: waits a moment, never rejects. */
-  readonly discardSession?: (session: string | undefined) => Promise<void>;
+  /** At the identity provider: what a sign-in to this page leaves there, and what hung on the grants. */
+  readonly providerSessions?: Pick<IdentitySessions, 'discard' | 'end'>;
+  readonly background?: (work: Promise<void>) => void;
 }
 
 export interface ConnectionsEndpoints {
@@ -143,7 +145,7 @@ export function connections(options: ConnectionsOptions): ConnectionsEndpoints {
     try {
       const signIn = await identityProvider.finish(new URLSearchParams([...parameters]), binding, callbackUrl);
       identity = signIn.identity;
-      await options.discardSession?.(signIn.session);
+      await options.providerSessions?.discard(signIn.session);
     } catch (error) {
       if (!(error instanceof IdentityProviderError)) throw error;
       return signInFailed(error);
@@ -156,14 +158,15 @@ export function connections(options: ConnectionsOptions): ConnectionsEndpoints {
 
   async function revokeAll(person: Person): Promise<HttpReply> {
     const grants = await liveGrants(records, person.subject, now());
-    for (let at = 0; at < grants.length; at += parallel) {
-      await Promise.all(grants.slice(at, at + parallel).map(({ id }) => end(id, person)));
-    }
+    await inParallel(grants, ({ id }) => end(id, person, 'later'));
+    // Nobody waits for a provider that is slow: here every access is over already.
+    const ending = inParallel(grants, async ({ id }) => options.providerSessions?.end(id));
+    options.background?.(ending);
     return done(person, 'all');
   }
 
-  async function end(grantId: string, { subject }: Person): Promise<void> {
-    const outcome = await endGrant(grantId, 'person', (grant) => grant.subject === subject);
+  async function end(grantId: string, { subject }: Person, session?: 'later'): Promise<void> {
+    const outcome = await endGrant(grantId, 'person', (grant) => grant.subject === subject, session);
     if (outcome === 'refused') throw refuse('This is not yours to revoke.', 'connections.other_person');
   }
 
@@ -207,6 +210,10 @@ export function connections(options: ConnectionsOptions): ConnectionsEndpoints {
   }
 
   return { show, change, signedIn };
+}
+
+async function inParallel<T>(all: readonly T[], work: (one: T) => Promise<void>): Promise<void> {
+  for (let at = 0; at < all.length; at += parallel) await Promise.all(all.slice(at, at + parallel).map(work));
 }
 
 function refuse(description: string, reason: string): OAuthError {

@@ -18,6 +18,7 @@ export function metadata(parts: Parts & { readonly introspection: boolean }): ()
       furtherGrantTypes: [...(machineClients ? ['client_credentials'] : []), ...(idJag ? [jwtBearerGrantType] : [])],
       grantProfiles: idJag ? [idJagProfile] : [],
       metadataDocuments,
+      registration: parts.registrationOpen,
       introspection,
     });
     return json(200, document, { 'cache-control': 'public, max-age=300' });

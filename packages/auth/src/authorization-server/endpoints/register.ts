@@ -17,10 +17,17 @@ const supportedGrantTypes = ['authorization_code', 'refresh_token'];
 const authMethods: readonly string[] = ['none', 'client_secret_basic', 'client_secret_post'];
 
 export function register(parts: Parts): Endpoint {
-  const { registry, privateUseSchemes, registrationBudget, log, now } = parts;
+  const { registry, privateUseSchemes, allowsRedirect, registrationBudget, log, now } = parts;
   return async (request) => {
     const metadata = jsonBody(request);
     const redirectUris = readRedirectUris(metadata.redirect_uris, privateUseSchemes);
+    const elsewhere = redirectUris.findIndex((uri) => !allowsRedirect(uri));
+    if (elsewhere >= 0) {
+      throw refuseRedirect(
+        `redirect_uris[${elsewhere}] leads to a place this server sends nobody to.`,
+        'register.redirect_host',
+      );
+    }
     const name = readName(metadata.client_name);
     const grantTypes = readGrantTypes(metadata.grant_types);
     const authMethod = readAuthMethod(metadata.token_endpoint_auth_method);

@@ -18,7 +18,6 @@ import {
   type Standing,
   type TokenRequest,
 } from '../grant.ts';
-import { identitySessions } from '../identity-session.ts';
 import type { Parts } from '../parts.ts';
 import type { AuthRecords } from '../records.ts';
 import type { Authorization, Issue } from '../token-issuer.ts';
@@ -28,8 +27,7 @@ import type { GrantTypeResult } from './grant-type.ts';
 const tries = 16;
 
 export function credentialGrant(parts: Parts, kind: Presented['kind']) {
-  const { records, keyring, lifetimes, roles, grantEnded, log } = parts;
-  const sessions = identitySessions(parts);
+  const { records, keyring, lifetimes, roles, grantEnded, sessions, log } = parts;
   const known = new Set(parts.resources.flatMap(({ scopes }) => Object.keys(scopes)));
 
   return async (
