@@ -1,17 +1,19 @@
 /** Every requirement we know of, each with the tests that show it; `docs/requirements.md` is made from it. */
 import { authorizationEndpoints } from './requirements/authorization-endpoints.ts';
 import { authorizationServer } from './requirements/authorization-server.ts';
-import { promises } from './requirements/promises.ts';
 import { proxy } from './requirements/proxy.ts';
+import { reliabilityPromises } from './requirements/reliability-promises.ts';
 import type { Requirement } from './requirements/requirement.ts';
 import { resourceServer } from './requirements/resource-server.ts';
+import { securityPromises } from './requirements/security-promises.ts';
 
 export const requirements: readonly Requirement[] = [
   ...authorizationServer,
   ...authorizationEndpoints,
   ...proxy,
   ...resourceServer,
-  ...promises,
+  ...securityPromises,
+  ...reliabilityPromises,
 ];
 
 /** The ids there are, by what the specification's reading and our promises came to: a row cannot be lost unseen. */

@@ -60,3 +60,8 @@ export function until(last: Revision): readonly Revision[] {
 export function testsIn(file: string, ranBy?: readonly string[]): (title: string) => TestReference {
   return (title) => ({ file, title, ...(ranBy && { ranBy }) });
 }
+
+/** A promise of our own. */
+export function promise(id: string, requirement: string, proof: Proof): Requirement {
+  return { id, level: 'PROMISE', requirement, source: 'ours', revisions, ...proof };
+}

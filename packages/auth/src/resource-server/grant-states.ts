@@ -36,6 +36,12 @@ export function grantStates({ read, now, freshSeconds, staleSeconds, size }: Gra
     states.set(grantId, state);
   };
 
+  /** What was learnt while the clock was ahead is of no known age: it counts for nothing (SEC-16). */
+  const countsFor = (seconds: number, { readAt }: State): boolean => {
+    const age = now() - readAt;
+    return age >= 0 && age < seconds;
+  };
+
   const refresh = (grantId: string): Promise<boolean> => {
     const under = reading.get(grantId);
     if (under) return under;
@@ -55,13 +61,13 @@ export function grantStates({ read, now, freshSeconds, staleSeconds, size }: Gra
   const alive: GrantAlive = async (grantId) => {
     const known = states.get(grantId);
     // An end is final: it needs no second look.
-    if (known && (!known.alive || now() - known.readAt < freshSeconds)) return known.alive;
+    if (known && (!known.alive || countsFor(freshSeconds, known))) return known.alive;
     try {
       return await refresh(grantId);
     } catch (error) {
       // Read again: it may have ended in the meantime.
       const last = states.get(grantId);
-      if (last && (!last.alive || now() - last.readAt < staleSeconds)) return last.alive;
+      if (last && (!last.alive || countsFor(staleSeconds, last))) return last.alive;
       throw error;
     }
   };

@@ -1,12 +1,16 @@
-/** What we promise on top of any specification: security (SEC-01 to SEC-19) and reliability (REL-01 to REL-07). */
-import { type Proof, type Requirement, revisions } from './requirement.ts';
+/** What we promise on top of any specification: security (SEC-01 to SEC-19). */
+import { promise, type Requirement } from './requirement.ts';
 import * as of from './test-files.ts';
 
-export const promises: readonly Requirement[] = [
+export const securityPromises: readonly Requirement[] = [
   promise('SEC-01', 'Whatever is for one use is used once: on every database, in every instance, in any race.', {
     tests: [
       of.recordsContract('of 50 parallel takes one receives the value'),
       of.recordsProcesses('of parallel takes by three processes one receives the value'),
+      of.redemptions('on %s'),
+      of.historiesFaults('on %s'),
+      of.historiesChecker('a wrong history'),
+      of.simulator('in every order: small scenes with faults at every place, and then by chance'),
       of.token('of eight parallel redemptions on two instances one succeeds'),
       of.callback('of fifty parallel callbacks one succeeds'),
       of.connections('works once, however many come at the same time'),
@@ -210,6 +214,8 @@ export const promises: readonly Requirement[] = [
       of.connections('revoking'),
       of.identitySession('%i s after a sign-in: out within the promised time'),
       of.identitySessionCognito('signed out at the pool: out here within the hour'),
+      of.clock('a revocation is seen in time by an instance whose clock was %s and is right again'),
+      of.instances('on %s'),
       of.identitySessionEnd('ended with the grant, at the provider as well'),
       of.identitySessionCascade('a grant that is revoked while its session is renewed'),
       of.identitySessionMoved('ends the grant when it is stale, and not before'),
@@ -243,73 +249,4 @@ export const promises: readonly Requirement[] = [
       of.oidcFaults('for discovery: not now; and once it is back, all is well'),
     ],
   }),
-  promise('REL-01', 'What was acknowledged is there after kill -9 at any instruction.', {
-    tests: [
-      of.recordsProcesses('after the writing process was killed in the midst of it'),
-      of.sqliteFile('on a full disk a write is refused as unavailable, and what was acknowledged stays'),
-      of.cliLocal('survives kill -9 without losing what it had said'),
-    ],
-  }),
-  promise('REL-02', 'While a part is away the answer is 503, nobody throws a token away, and it heals by itself.', {
-    tests: [
-      of.outages('redeeming, at %s: 503, and the same code works afterwards'),
-      of.outages('refreshing, at %s: 503, and the same token works afterwards'),
-      of.end('with its records away a token is answered 503 and Retry-After, and never 401'),
-      of.ownTokens('an issuer that is away is 503 and, once it is back, none'),
-      of.kmsSigner('when KMS fails'),
-      of.kmsSpendsNothing('when a code is redeemed: the same code works afterwards'),
-      of.grantStates('what was known is good for sixty seconds, then 503, and then it heals'),
-      of.oidcFaults('a provider that is away'),
-      of.auditRecords('for longer loses the event, and the gap stands in the trail when it is back'),
-    ],
-  }),
-  promise('REL-03', 'Any input has an answer of the right form in its time, and never one that is our fault.', {
-    tests: [
-      of.badInput('nothing of it was a fault, and nothing was answered with a 5xx'),
-      of.gatewayBadInput('lines that are no HTTP'),
-      of.fuzzedRequests('the process lives, in the memory it had, and says it is well'),
-      of.fuzzedConnections('and the next person is served by a process that lives'),
-      of.fetchAdapter('an endless body is not read to its end'),
-      of.nodeAdapter('clients that go away or send a broken body'),
-      of.parameters('whatever it is given, it answers or refuses'),
-      of.cli('what cannot start: exit code 1, in words and without a stack'),
-      of.configStart('faults across settings stand beside the others'),
-      of.authOptions('all at once'),
-    ],
-  }),
-  promise('REL-04', 'An end in order loses no request in flight.', {
-    tests: [
-      of.end('lets a request in flight finish, takes no new one, and may be called again'),
-      of.end('an event stream is ended when the gateway ends, and not cut when the grace is over'),
-      of.cliLocal('SIGTERM lets a call in flight finish, and exits with 0'),
-      of.identitySessionClose('%s waits for the answer, and for no longer than 30 s'),
-    ],
-  }),
-  promise('REL-05', 'Clocks that differ by five minutes between instances break nothing but what they must.', {
-    tests: [
-      of.clientAssertion('until it has expired everywhere, by clocks that are five minutes apart'),
-      of.identitySessionLease('the lease'),
-      of.guard('good until five seconds after its end, and not a second longer, remembered or not'),
-      of.issuerKeys('a clock that is set back does not keep keys for ever'),
-      of.recordsContract('what expired stays absent when the clock goes back after a new one was created'),
-    ],
-    later: 'Whole instances whose clocks differ are not run side by side yet.',
-  }),
-  promise('REL-06', 'Memory is flat under soak, aborted clients, slow readers and floods.', {
-    tests: [
-      of.streaming('two hundred times, and no connection is left'),
-      of.streaming('a client that does not read stops the target, and loses nothing'),
-      of.streaming('hundreds of open streams do not stop a call'),
-      of.memoryShelf('at a steady pace of writes, expired records never outnumber half the living'),
-    ],
-    later: 'A soak of hours is not run yet.',
-  }),
-  promise('REL-07', 'New versions read old records; old versions refuse newer ones with words.', {
-    tests: [of.sqliteFile('a file of a newer release is refused with words')],
-    later: 'There is one version of the records so far, and databases beside SQLite are not there yet.',
-  }),
 ];
-
-function promise(id: string, requirement: string, proof: Proof): Requirement {
-  return { id, level: 'PROMISE', requirement, source: 'ours', revisions, ...proof };
-}
