@@ -28,6 +28,7 @@ export const reliabilityPromises: readonly Requirement[] = [
       of.postgresFaults('a database that goes away and comes back costs the calls in between and nothing else'),
       of.redisFaults('a server that is killed and comes back costs the calls in between and nothing else'),
       of.redisFaults('a command whose answer is lost is not sent again: nobody learns that a record was absent'),
+      of.recordsCommand('what is wrong is said, with a cure'),
       of.dynamoDbFaults('nobody there, no answer, or nonsense: away, in time, and healed as soon as it is back'),
       of.end('with its records away a token is answered 503 and Retry-After, and never 401'),
       of.ownTokens('an issuer that is away is 503 and, once it is back, none'),

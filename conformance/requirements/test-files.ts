@@ -157,6 +157,7 @@ export const requestTarget = gateway('request-target');
 export const logCut = gateway('log-cut');
 export const toolAudit = gateway('tool-audit');
 export const toolRoom = gateway('tool-room');
+export const recordsCommand = gateway('records');
 export const drain = gateway('drain');
 export const health = gateway('health');
 export const limits = gateway('limits');

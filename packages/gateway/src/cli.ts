@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { auditCommand, auditHelp } from './commands/audit.ts';
 import { keysCommand, keysHelp } from './commands/keys.ts';
+import { recordsCommand, recordsHelp } from './commands/records.ts';
 import { serveCommand, serveHelp, UsageError } from './commands/serve.ts';
 import { openRecords } from './open-records.ts';
 
@@ -10,6 +11,7 @@ const help = `gatehouse – OAuth 2.1 for MCP servers
 Commands
   serve      put OAuth in front of an MCP server
   keys       look at and rotate the keys that sign access tokens
+  records    make the database ready
   audit      what happened: consents, sign-ins, tokens, refusals, revocations
   help       this text; gatehouse serve --help for the command's own
   version    the version
@@ -27,6 +29,8 @@ export async function main(args: readonly string[]): Promise<number> {
         return await serveCommand(rest);
       case 'keys':
         return await keysCommand(rest);
+      case 'records':
+        return await recordsCommand(rest);
       case 'audit':
         return await auditCommand(rest, openRecords);
       case 'version':
@@ -63,6 +67,7 @@ function helpOf(command: string | undefined): string | undefined {
     ['serve', serveHelp],
     ['keys', keysHelp],
     ['audit', auditHelp],
+    ['records', recordsHelp],
   ]).get(command ?? '');
 }
 
