@@ -112,16 +112,17 @@ export function coreInstance({ records, now, identityProvider, serial, sign, ses
   });
   const log = (): void => {};
   const grantEnded = states.ended;
-  const used: Partial<Parts> = {
+  const shared = {
     records,
     keyring: openKeyring,
     identityProvider: identityProvider as IdentityProvider,
-    resources: [resource],
     lifetimes,
     grantEnded,
+    background: (): void => {},
     log,
     now,
   };
+  const used: Partial<Parts> = { ...shared, resources: [resource], sessions: identitySessions(shared) };
   const parts = used as Parts;
   const endGrant = revocation({
     records,
@@ -129,7 +130,7 @@ export function coreInstance({ records, now, identityProvider, serial, sign, ses
     log,
     now,
     grantEnded,
-    ...(sessions && { endSession: identitySessions(parts).end }),
+    ...(sessions && { endSession: parts.sessions.end }),
   });
   const redeem = credentialGrant(parts, 'authorization-code');
   const rotate = credentialGrant(parts, 'refresh-token');
