@@ -174,7 +174,11 @@ export const wayRoundTheGuard = gateway('vulnerabilities/way-round-the-guard');
 
 const memory = `${records}/memory.test.ts`;
 const sqlite = `${records}/sqlite.test.ts`;
-const everyBackEnd = [memory, sqlite, ...['postgres', 'redis', 'dynamodb'].map((name) => `${records}/${name}.test.ts`)];
+const everyBackEnd = [
+  memory,
+  sqlite,
+  ...['postgres', 'redis', 'dynamodb', 'dynamodb-local'].map((name) => `${records}/${name}.test.ts`),
+];
 export const recordsContract = testsIn(`${records}/conformance.ts`, everyBackEnd);
 export const recordsInput = testsIn(`${records}/conformance-input.ts`, everyBackEnd);
 export const recordsProcesses = testsIn(`${records}/conformance-processes.ts`, everyBackEnd.slice(1));

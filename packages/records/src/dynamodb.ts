@@ -108,7 +108,11 @@ export function dynamoDbRecords<R extends RecordMap>(options: DynamoDbRecordsOpt
   async function living(kind: string, id: string): Promise<PageRow | undefined> {
     const { Item: item } = await request('GetItem', { Key: keyOf(kind, id), ConsistentRead: true }, true);
     const row = item && rowOf(item);
-    return row && (row.expiresAt === undefined || row.expiresAt > now()) ? row : undefined;
+    return row && isLiving(row) ? row : undefined;
+  }
+
+  function isLiving({ expiresAt }: PageRow): boolean {
+    return expiresAt === undefined || expiresAt > now();
   }
 
   /** One bucket's living records of a list in order, read as far as somebody asks. */
@@ -132,8 +136,7 @@ export function dynamoDbRecords<R extends RecordMap>(options: DynamoDbRecordsOpt
           ConsistentRead: true,
           ...(prefix !== undefined && { IndexName: groupIndex, Select: 'ALL_ATTRIBUTES' }),
           KeyConditionExpression: condition,
-          FilterExpression: '(attribute_not_exists(e) OR e > :now)',
-          ExpressionAttributeValues: { ':p': { S: partition(kind, bucket) }, ...values, ...nowValue() },
+          ExpressionAttributeValues: { ':p': { S: partition(kind, bucket) }, ...values },
           Limit: Math.max(8, Math.ceil(((limit + 1) * 2) / buckets)),
           ...(start !== undefined && { ExclusiveStartKey: start }),
         },
@@ -141,7 +144,8 @@ export function dynamoDbRecords<R extends RecordMap>(options: DynamoDbRecordsOpt
       );
       for (const item of answer.Items ?? []) {
         const row = rowOf(item);
-        if (compareUtf8(row.id, afterId) > 0) yield row;
+        // Judged here: DynamoDB filters by nothing that the index does not hold.
+        if (isLiving(row) && compareUtf8(row.id, afterId) > 0) yield row;
       }
       start = answer.LastEvaluatedKey;
     } while (start !== undefined);
