@@ -77,6 +77,8 @@ export async function startSoakedGateway(): Promise<SoakedGateway> {
     process.execPath,
     [
       '--expose-gc',
+      // On a large machine V8 keeps hundreds of megabytes of garbage before it looks: here it may not, and a leak ends it.
+      '--max-old-space-size=128',
       '--import',
       new URL('./memory-probe.ts', import.meta.url).href,
       join(root, 'packages/gateway/bin/gatehouse.js'),
