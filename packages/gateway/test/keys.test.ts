@@ -111,6 +111,17 @@ describe('beside a running gateway', () => {
     const { stdout } = await keys('rotate');
     expect(stdout).toContain(`A rotation is under way: the key ${first.kid} (EdDSA) is published and signs from 20`);
     expect(await json('revoke', String(first.kid))).toEqual({ outcome: 'revoked', kid: first.kid });
+    // Who comes after learns what was done, newest first; a rotation that was under way already was not done again.
+    const trail = await run(['audit', '--data', data, '--event', 'keys.changed', '--json']);
+    const told = trail.stdout
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as { details: unknown });
+    expect(told.slice(0, 2).map(({ details }) => details)).toEqual([
+      { action: 'revoked', kid: first.kid },
+      { action: 'rotated', kid: first.kid },
+    ]);
+    expect(told).toHaveLength(3);
   });
 
   it('does not revoke the only key that signs, and says what to do', async () => {

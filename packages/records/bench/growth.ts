@@ -109,7 +109,7 @@ const places: Readonly<Record<string, () => Promise<Place>>> = {
 };
 
 const measured = 2000;
-const inFlight = 64;
+const inFlight = 512;
 
 /** Every one of `count` with a bounded number at once. */
 async function times(count: number, work: (index: number) => Promise<unknown>): Promise<void> {

@@ -20,6 +20,12 @@ const toolWord = 'Name of the tool, where tools have rules: at most 100 characte
 const rpcMethodWord = 'The MCP method, where no tool was named and it was denied.';
 
 export const gatewayEvents = {
+  'keys.changed': {
+    says: 'An operator changed the signing keys with `gatehouse keys`.',
+    level: 'notice',
+    audit: 'success',
+    fields: { action: '`rotated`, `pruned` or `revoked`.', kid: 'The key: the new one, or the one that is gone.' },
+  },
   'gateway.listening': {
     says: 'The gateway accepts connections.',
     level: 'info',

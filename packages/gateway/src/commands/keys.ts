@@ -12,6 +12,7 @@ import {
   type SigningAlgorithm,
   signingAlgorithms,
 } from '@mcp-gatehouse/auth';
+import { auditTrail, recordSink } from '@mcp-gatehouse/auth/audit';
 import { checkConfig, loadConfig } from '../config/load.ts';
 import type { Config } from '../config/schema.ts';
 import { readSecrets } from '../config/secrets.ts';
@@ -64,6 +65,8 @@ interface Outcome {
   readonly value: object;
   readonly text: string;
   readonly failed?: boolean;
+  /** What is to be kept of it, and of which keys. */
+  readonly changed?: { readonly action: 'rotated' | 'pruned' | 'revoked'; readonly kids: readonly string[] };
 }
 
 const commands = ['list', 'rotate', 'prune', 'revoke'] as const;
@@ -82,7 +85,8 @@ export async function keysCommand(args: readonly string[]): Promise<number> {
   try {
     const now = Math.floor(Date.now() / 1000);
     const options = { records, keyring: keyring(config.issuer, secrets.keyring), now };
-    const { value, text, failed = false } = await run(plan, options);
+    const { value, text, failed = false, changed } = await run(plan, options);
+    if (changed) await keepTrace(changed, config, records, now);
     process.stdout.write(json ? `${JSON.stringify(value)}\n` : `${text}\n`);
     return failed ? 1 : 0;
   } catch (error) {
@@ -91,6 +95,19 @@ export async function keysCommand(args: readonly string[]): Promise<number> {
   } finally {
     await records.close();
   }
+}
+
+/** Who may change keys may read this, too; but the next operator learns that somebody did. */
+async function keepTrace(
+  { action, kids }: NonNullable<Outcome['changed']>,
+  { audit }: Config,
+  records: Awaited<ReturnType<typeof openRecords>>,
+  now: number,
+): Promise<void> {
+  if (!audit.records) return;
+  const trail = auditTrail({ sinks: [recordSink({ records, ...audit.records })], now: () => now });
+  for (const kid of kids) trail.log({ event: 'keys.changed', action, kid });
+  await trail.close();
 }
 
 async function run(
@@ -117,12 +134,18 @@ async function run(
       }
       const when = rotation.signsFrom <= options.now ? 'signs' : `signs from ${date(rotation.signsFrom)} on`;
       const what = rotation.outcome === 'pending' ? 'A rotation is under way: the' : 'The new';
-      return { value: rotation, text: `${what} key ${rotation.kid} (${rotation.algorithm}) is published and ${when}.` };
+      const made = rotation.outcome !== 'pending' && { changed: { action: 'rotated' as const, kids: [rotation.kid] } };
+      return {
+        value: rotation,
+        ...made,
+        text: `${what} key ${rotation.kid} (${rotation.algorithm}) is published and ${when}.`,
+      };
     }
     case 'prune': {
       const removed = await pruneKeys(options);
       return {
         value: { removed },
+        ...(removed.length > 0 && { changed: { action: 'pruned' as const, kids: removed } }),
         text: removed.length === 0 ? 'Every key is still needed.' : `Taken out: ${removed.join(', ')}`,
       };
     }
@@ -133,7 +156,8 @@ async function run(
         only: `The key ${kid} is the one that signs, and there is no other yet: gatehouse keys rotate --now makes one.`,
         unknown: `There is no key ${kid}.`,
       }[outcome];
-      return { value: { outcome, kid }, text, failed: outcome !== 'revoked' };
+      const done = outcome === 'revoked' && { changed: { action: 'revoked' as const, kids: [kid] } };
+      return { value: { outcome, kid }, text, failed: outcome !== 'revoked', ...done };
     }
   }
 }
