@@ -62,7 +62,8 @@ const places: Readonly<Record<string, () => Promise<Place>>> = {
     const records = sqliteRecords<GrantRecords>({ kinds, file });
     return {
       records,
-      bytes: async () => statSync(file).size,
+      // What was written and is not yet in its place stands in the log beside it.
+      bytes: async () => statSync(file).size + (statSync(`${file}-wal`, { throwIfNoEntry: false })?.size ?? 0),
       async close() {
         await records.close();
         rmSync(folder, { recursive: true, force: true });
