@@ -75,7 +75,12 @@ const places: Readonly<Record<string, () => Promise<Place>>> = {
     const { postgresRecords } = await import('../src/postgres.ts');
     const { default: pg } = await import('pg');
     const server = await startPostgres();
-    const records = postgresRecords<GrantRecords>({ kinds, connectionString: server.url, statementTimeoutMs: 60_000 });
+    const records = postgresRecords<GrantRecords>({
+      kinds,
+      connectionString: server.url,
+      connectTimeoutMs: 60_000,
+      statementTimeoutMs: 60_000,
+    });
     return {
       records,
       async bytes() {

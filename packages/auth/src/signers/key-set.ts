@@ -53,7 +53,8 @@ export type KeyState = 'next' | 'current' | 'retired';
 /** Never on a request's way but for the first of all; RSA takes a tenth of a second, on a thread of its own. */
 export async function newKey(keyring: Keyring, algorithm: SigningAlgorithm, now: number): Promise<StoredKey> {
   const { privateKey, publicKey } = await generate(algorithm);
-  const kid = randomBytes(9).toString('base64url');
+  // Hexadecimal: nobody who types it behind a command has it taken for an option, as one that begins with `-` would be.
+  const kid = randomBytes(9).toString('hex');
   return {
     kid,
     algorithm,
