@@ -365,7 +365,16 @@ describe('the configuration', () => {
     ['blanks', '  ', /is not set/],
     ['a file that is not there', '/nowhere/gatehouse.yaml', /cannot be read/],
     ['JSON cut short', '{"issuer": ', /neither JSON nor YAML/],
-    ['a setting nobody knows', '{"issuer":"https://a.example","resources":[{"path":"/m"}],"x":1}', /"x"/],
+    [
+      'a setting nobody knows',
+      '{"issuer":"https://a.example","resources":[{"path":"/m"}],"x":1}',
+      /- x: is not a known setting$/,
+    ],
+    [
+      'a path that stands twice',
+      '{"issuer":"https://a.example","resources":[{"path":"/m"},{"path":"/m"}],"authorizer":{"resource":"/m"}}',
+      /resources\[1\]\.path: \/m stands twice$/,
+    ],
     ['no issuer', '{"resources":[{"path":"/m"}]}', /issuer: /],
     ['resources of another kind', '{"issuer":"https://a.example","resources":[{"path":5}]}', /resources\[0\]\.path: /],
   ])('%s: said in words', (_, value, words) => {

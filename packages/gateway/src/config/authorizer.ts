@@ -2,11 +2,9 @@
  * What an Amazon API Gateway authorizer is told: of the gateway's own configuration the issuer and the resources, and a
  * section of its own. The gateway's file can be used as it is; what only the gateway needs may be left out.
  */
-import { readFileSync } from 'node:fs';
-import { parseDocument } from 'yaml';
 import * as z from 'zod';
 import { authorizerSettings } from './authorizer-settings.ts';
-import { ConfigError } from './load.ts';
+import { ConfigError, faultsOf, parseConfig, readConfig } from './load.ts';
 import { configSchema } from './schema.ts';
 
 const { shape } = configSchema;
@@ -32,17 +30,14 @@ export function loadAuthorizerConfig(env: Readonly<NodeJS.ProcessEnv> = process.
   if (given === '') {
     throw new ConfigError(configVariable, ['is not set: the path of a configuration file, or its JSON']);
   }
-  const inline = given.startsWith('{');
-  return checkAuthorizerConfig(inline ? configVariable : given, parsed(given, inline));
+  const [source, text] = given.startsWith('{') ? [configVariable, given] : [given, readConfig(given)];
+  return checkAuthorizerConfig(source, parseConfig(source, text));
 }
 
 export function checkAuthorizerConfig(source: string, value: unknown): AuthorizerConfig {
   const result = authorizerConfigSchema.safeParse(value);
   if (!result.success) {
-    throw new ConfigError(
-      source,
-      result.error.issues.map(({ path, message }) => `${z.core.toDotPath(path) || 'configuration'}: ${message}`),
-    );
+    throw new ConfigError(source, result.error.issues.flatMap(faultsOf));
   }
   const faults = crossFaults(result.data);
   if (faults.length > 0) throw new ConfigError(source, faults);
@@ -62,7 +57,9 @@ function crossFaults(config: AuthorizerConfig): readonly string[] {
   const { resources, records, authorizer } = config;
   const { resource, needs, keys, issuers } = authorizer;
   const paths = resources.map(({ path }) => path);
-  const faults: string[] = [];
+  const faults = paths.flatMap((path, index) =>
+    paths.indexOf(path) === index ? [] : [`resources[${index}].path: ${path} stands twice`],
+  );
   if (resource === undefined && paths.length > 1) {
     faults.push(`authorizer.resource: say which of ${paths.join(', ')} is guarded`);
   } else if (resource !== undefined && !paths.includes(resource)) {
@@ -80,24 +77,4 @@ function crossFaults(config: AuthorizerConfig): readonly string[] {
     else if (records.type === 'memory') faults.push('authorizer.keys: the memory of another process cannot be read');
   }
   return faults;
-}
-
-function parsed(given: string, inline: boolean): unknown {
-  let text = given;
-  const source = inline ? configVariable : given;
-  if (!inline) {
-    try {
-      text = readFileSync(given, 'utf8');
-    } catch (error) {
-      throw new ConfigError(source, [`cannot be read: ${(error as Error).message}`]);
-    }
-  }
-  try {
-    const document = parseDocument(text, { logLevel: 'error' });
-    const [problem] = [...document.errors, ...document.warnings];
-    if (problem) throw problem;
-    return document.toJS({ maxAliasCount: 0 });
-  } catch (error) {
-    throw new ConfigError(source, [`is neither JSON nor YAML: ${(error as Error).message.split('\n', 1)[0]}`]);
-  }
 }

@@ -20,23 +20,29 @@ export class ConfigError extends Error {
   }
 }
 
-/** JSON or YAML, by what it holds: YAML 1.2 reads both. */
 export function loadConfig(file: string): Config {
-  let text: string;
+  return checkConfig(file, parseConfig(file, readConfig(file)));
+}
+
+/** The text of a file, or a `ConfigError`. */
+export function readConfig(file: string): string {
   try {
-    text = readFileSync(file, 'utf8');
+    return readFileSync(file, 'utf8');
   } catch (error) {
     throw new ConfigError(file, [`cannot be read: ${(error as Error).message}`]);
   }
-  const document = parseDocument(text, { logLevel: 'error' });
-  // A warning is a fault too: a tag nobody knows is not what somebody meant.
-  const [problem] = [...document.errors, ...document.warnings];
-  if (problem) throw new ConfigError(file, [`is neither JSON nor YAML: ${problem.message.split('\n', 1)[0]}`]);
+}
+
+/** JSON or YAML, by what it holds: YAML 1.2 reads both. `source` is what messages call it. */
+export function parseConfig(source: string, text: string): unknown {
   try {
-    return checkConfig(file, document.toJS({ maxAliasCount: 0 }));
+    const document = parseDocument(text, { logLevel: 'error' });
+    // A warning is a fault too: a tag nobody knows is not what somebody meant.
+    const [problem] = [...document.errors, ...document.warnings];
+    if (problem) throw problem;
+    return document.toJS({ maxAliasCount: 0 });
   } catch (error) {
-    if (error instanceof ConfigError) throw error;
-    throw new ConfigError(file, [`is neither JSON nor YAML: ${(error as Error).message.split('\n', 1)[0]}`]);
+    throw new ConfigError(source, [`is neither JSON nor YAML: ${(error as Error).message.split('\n', 1)[0]}`]);
   }
 }
 
@@ -61,7 +67,7 @@ function soundParts(value: unknown): Partial<Config> {
 }
 
 /** One line an issue: `resources[0].target: must be …`; unknown keys are named one by one. */
-function faultsOf(issue: z.core.$ZodIssue): readonly string[] {
+export function faultsOf(issue: z.core.$ZodIssue): readonly string[] {
   const at = issue.path.reduce<string>(
     (path, part) =>
       typeof part === 'number' ? `${path}[${part}]` : path === '' ? String(part) : `${path}.${String(part)}`,
