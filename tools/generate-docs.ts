@@ -129,7 +129,7 @@ function withoutTag(variant: Schema): Schema {
 }
 
 function isSecret({ anyOf }: Schema): boolean {
-  return anyOf?.some((one) => one.properties?.env !== undefined) ?? false;
+  return anyOf?.some((one) => one.properties?.env?.type === 'string') ?? false;
 }
 
 /** Of an object with names of the operator's own: what stands under each. */

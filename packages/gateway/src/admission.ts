@@ -3,6 +3,8 @@ import { isLoopbackHost } from './loopback.ts';
 
 export interface AdmissionOptions {
   readonly issuer: string;
+  /** Of the resources: those on other hosts than the issuer are served here, too. */
+  readonly resources?: readonly string[];
   readonly allowedOrigins: readonly string[];
   readonly allowedHosts: readonly string[];
 }
@@ -14,13 +16,11 @@ export interface Admission {
   origin(origin: string | undefined): boolean;
 }
 
-export function admission({ issuer, allowedOrigins, allowedHosts }: AdmissionOptions): Admission {
+export function admission({ issuer, resources = [], allowedOrigins, allowedHosts }: AdmissionOptions): Admission {
   const own = new URL(issuer);
-  // A default port may be written out (RFC 9110 §4.2).
-  const spellings = ({ host, hostname, protocol, port }: URL) =>
-    port === '' ? [host, `${hostname}:${protocol === 'https:' ? 443 : 80}`] : [host];
-  const hosts = new Set([...spellings(own), ...allowedHosts.map((host) => host.toLowerCase())]);
-  const origins = new Set([own.origin, ...allowedOrigins]);
+  const urls = [own, ...resources.map((one) => new URL(one))];
+  const hosts = new Set([...urls.flatMap(hostSpellings), ...allowedHosts.map((host) => host.toLowerCase())]);
+  const origins = new Set([...urls.map(({ origin }) => origin), ...allowedOrigins]);
   // On a laptop every name of the loopback interface is this computer, and so is every page it serves.
   const loopback = isLoopbackHost(own.hostname);
   return {
@@ -32,6 +32,11 @@ export function admission({ issuer, allowedOrigins, allowedHosts }: AdmissionOpt
       return origin === undefined || origins.has(origin) || (loopback && isLoopbackUrl(origin));
     },
   };
+}
+
+/** A default port may be written out (RFC 9110 §4.2). */
+export function hostSpellings({ host, hostname, protocol, port }: URL): readonly string[] {
+  return port === '' ? [host, `${hostname}:${protocol === 'https:' ? 443 : 80}`] : [host];
 }
 
 function isLoopbackUrl(text: string): boolean {

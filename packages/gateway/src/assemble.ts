@@ -1,29 +1,13 @@
 /** From a configuration to a gateway that can listen: the only file that knows every part. */
 
 import {
-  type Auth0Options,
   type AuthRecords,
-  auth0,
   type Budgets,
-  type CognitoOptions,
-  cognito,
-  type EntraOptions,
   endpointPaths,
-  entra,
-  type GithubOptions,
-  type GoogleOptions,
   gatehouse,
-  github,
-  google,
   type IdentityProvider,
-  type KeycloakOptions,
   type KnownClient,
-  keycloak,
   type Log,
-  type OidcOptions,
-  type OktaOptions,
-  oidc,
-  okta,
   type Resource,
 } from '@mcp-gatehouse/auth';
 import { type AuditTrail, auditTrail, recordSink } from '@mcp-gatehouse/auth/audit';
@@ -31,7 +15,8 @@ import { toolPolicy } from '@mcp-gatehouse/auth/tool-needs';
 import type { Records } from '@mcp-gatehouse/records';
 import { admission } from './admission.ts';
 import { ConfigError } from './config/load.ts';
-import type { Config, ResourceConfig } from './config/schema.ts';
+import { publicPlace, type ResourceConfig, resourceUri } from './config/resource.ts';
+import type { Config } from './config/schema.ts';
 import { readSecrets, type Secrets } from './config/secrets.ts';
 import { toolRules } from './config/tool-rules.ts';
 import { withoutUndefined } from './config/without-undefined.ts';
@@ -40,9 +25,10 @@ import { readiness } from './health.ts';
 import { type GatewayServer, httpServer } from './http-server.ts';
 import { callsInFlight, defaultLimits } from './limits.ts';
 import { mcpEndpoint } from './mcp-endpoint.ts';
-import { openPath } from './open-path.ts';
 import { openRecords } from './open-records.ts';
-import { openTarget } from './proxy/forward.ts';
+import { places } from './places.ts';
+import { providerFrom } from './provider-from.ts';
+import { openTargets } from './targets.ts';
 
 export interface Gateway {
   readonly http: GatewayServer;
@@ -67,7 +53,7 @@ export interface AssembleOptions {
 export async function assemble(config: Config, options: AssembleOptions): Promise<Gateway> {
   const secrets = readSecrets(config);
   // Before anything is opened: a provider that is set up wrongly leaves no database behind.
-  const provider = identityProvider(config.identityProvider, secrets.clientSecret, options.now);
+  const provider = providerFrom(config.identityProvider, secrets.clientSecret, options.now);
   const records = await openRecords(config.records, options.now);
   const now = options.now ?? (() => Math.floor(Date.now() / 1000));
   const { records: kept } = config.audit;
@@ -89,7 +75,7 @@ function connect(
   trail: AuditTrail,
 ): Gateway {
   const { origin } = new URL(config.issuer);
-  const resources = config.resources.map((resource) => asResource(resource, origin));
+  const resources = config.resources.map((resource) => asResource(resource, config.issuer));
   const toolPolicies = config.resources.map((one) => (one.tools ? toolPolicy(toolRules(one)) : undefined));
   const house = inWords(() =>
     gatehouse({
@@ -102,7 +88,7 @@ function connect(
       clients: config.clients.map(({ introspects = [], secret: _, ...client }, index) => ({
         ...(withoutUndefined(client) as Omit<KnownClient, 'secret'>),
         ...(secrets.clientSecrets[index] !== undefined && { secret: secrets.clientSecrets[index] }),
-        introspects: introspects.map((path) => origin + path),
+        introspects: introspects.map((place) => (place.startsWith('/') ? origin + place : place)),
       })),
       ...(config.signing && { signing: config.signing }),
       ...(config.registration && { registration: config.registration }),
@@ -117,39 +103,36 @@ function connect(
   );
 
   const limits = { ...defaultLimits, ...withoutUndefined(config.limits ?? {}) };
-  const targets = new Map(
-    config.resources
-      .flatMap(({ target, open }) => [target, ...open.map((one) => one.target)])
-      .map((url) => [url, openTarget(url)]),
-  );
-  const target = (url: string) => targets.get(url) as ReturnType<typeof openTarget>;
-  const mcpEndpoints = new Map(
-    config.resources.map((resource, index) => [
-      resource.path,
-      mcpEndpoint({
-        resource: origin + resource.path,
-        guard: house.guard(origin + resource.path),
-        target: target(resource.target),
+  const targets = openTargets(config, secrets);
+  const { elsewhere, ...here } = places(
+    config,
+    (resource, index) => {
+      const uri = resourceUri(resource, config.issuer);
+      return mcpEndpoint({
+        resource: uri,
+        guard: house.guard(uri),
+        target: targets.ofResource(index),
         targetSecret: secrets.targetSecrets[index],
-        publicOrigin: origin,
+        publicOrigin: new URL(uri).origin,
         calls: callsInFlight(limits),
         ...(toolPolicies[index] && { tools: toolPolicies[index] }),
         log,
-      }),
-    ]),
+      });
+    },
+    targets.at,
   );
-  // The longest first: of `/files` and `/files/special` each gets what is its own.
-  const openPaths = config.resources
-    .flatMap(({ open }) => open.map((one) => openPath(one.path, target(one.target), origin)))
-    .sort((a, b) => b.prefix.length - a.prefix.length);
-  const servers = config.resources.map(({ name, path }) => ({ name: name ?? path, path, url: origin + path }));
+  const servers = config.resources.map((resource) => {
+    const { href, pathname } = publicPlace(resource, config.issuer);
+    return { name: resource.name ?? pathname, path: pathname, url: href };
+  });
   const http = httpServer({
     gatehouse: house,
-    mcpEndpoints,
-    openPaths,
+    ...here,
+    elsewhere,
     frontPage: frontPage({ servers, connections: endpointPaths(config.issuer).connections, ...(demo && { demo }) }),
     admission: admission({
       issuer: config.issuer,
+      resources: resources.map(({ uri }) => uri),
       allowedOrigins: config.allowedOrigins,
       allowedHosts: config.allowedHosts,
     }),
@@ -169,7 +152,7 @@ function connect(
     log,
     counters: trail.counters,
     async close() {
-      await Promise.all([...targets.values()].map(({ pool }) => pool.destroy()));
+      await targets.close();
       // Before the records: a session that is being renewed has still to be stored (REL-04).
       await house.close();
       await trail.close();
@@ -188,42 +171,14 @@ function inWords<T>(make: () => T): T {
   }
 }
 
-function asResource({ path, name, scopes, defaultScope }: ResourceConfig, origin: string): Resource {
-  return { uri: origin + path, scopes, ...(name !== undefined && { name }), ...(defaultScope && { defaultScope }) };
-}
-
-function identityProvider(
-  config: Config['identityProvider'],
-  secret: string | undefined,
-  now?: () => number,
-): IdentityProvider {
-  const { type, clientSecret: _, ...rest } = config;
-  // The schema has said what is there; absent and undefined are told apart from here on.
-  const given: unknown = { ...withoutUndefined(rest), ...(secret !== undefined && { clientSecret: secret }) };
-  try {
-    switch (type) {
-      case 'cognito':
-        return cognito(given as CognitoOptions);
-      case 'oidc':
-        return oidc(given as OidcOptions);
-      case 'google':
-        return oidc(google(given as GoogleOptions));
-      case 'auth0':
-        return oidc(auth0(given as Auth0Options));
-      case 'okta':
-        return oidc(okta(given as OktaOptions));
-      case 'entra':
-        return oidc(entra(given as EntraOptions));
-      case 'keycloak':
-        return oidc(keycloak(given as KeycloakOptions));
-      case 'github':
-        return github({ ...(given as GithubOptions), ...(now && { now }) });
-    }
-  } catch (error) {
-    // The presets name the option that is wrong.
-    if (!(error instanceof TypeError) || !/^[a-zA-Z]+: /.test(error.message)) throw error;
-    throw new ConfigError('The configuration', [`identityProvider.${error.message}`]);
-  }
+function asResource(config: ResourceConfig, issuer: string): Resource {
+  const { name, scopes, defaultScope } = config;
+  return {
+    uri: resourceUri(config, issuer),
+    scopes,
+    ...(name !== undefined && { name }),
+    ...(defaultScope && { defaultScope }),
+  };
 }
 
 function deeplyWithoutUndefined(value: unknown): unknown {

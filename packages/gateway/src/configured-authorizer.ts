@@ -20,6 +20,7 @@ import { require as missing } from '@mcp-gatehouse/auth/require';
 import type { Records } from '@mcp-gatehouse/records';
 import { type AuthorizerConfig, guardedResource } from './config/authorizer.ts';
 import { ConfigError } from './config/load.ts';
+import { resourceUri } from './config/resource.ts';
 import { withoutUndefined } from './config/without-undefined.ts';
 import { type AuthorizerOptions, httpAuthorizer, restAuthorizer } from './lambda-authorizer.ts';
 
@@ -50,8 +51,9 @@ export function authorizerFrom(
   const { issuer, authorizer } = config;
   const { openRecords, now = () => Math.floor(Date.now() / 1000) } = options;
   const log = harmless(options.log);
-  const { path, scopes, defaultScope } = guardedResource(config);
-  const resource = new URL(issuer).origin + path;
+  const guarded = guardedResource(config);
+  const { scopes, defaultScope } = guarded;
+  const resource = resourceUri(guarded, issuer);
   const records = oneAtATime(async () => {
     if (!config.records || !openRecords) throw new Error('There is nothing to open the records with.');
     return openRecords(config.records);

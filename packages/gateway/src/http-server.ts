@@ -19,11 +19,17 @@ import { type McpEndpoint, problem, type Served, wrongMethod } from './mcp-endpo
 import type { OpenPath } from './open-path.ts';
 import { stalledReaders } from './stalled.ts';
 
-export interface Rooms {
-  readonly gatehouse: Gatehouse;
+/** What is served on one host. */
+export interface Place {
   /** By exact path. */
   readonly mcpEndpoints: ReadonlyMap<string, McpEndpoint>;
   readonly openPaths: readonly OpenPath[];
+}
+
+export interface Rooms extends Place {
+  readonly gatehouse: Gatehouse;
+  /** Resources on other hosts than the issuer, by `Host` in lower case: there is nothing of the authorization server's there. */
+  readonly elsewhere?: ReadonlyMap<string, Place>;
   /** The page at `/`, where there is one. */
   readonly frontPage?: (req: IncomingMessage, res: ServerResponse) => void;
   readonly admission: Admission;
@@ -142,7 +148,7 @@ async function enter(
   res: ServerResponse,
   requestId: string,
 ): Promise<Served> {
-  const { authorization, mcpEndpoints, openPaths, frontPage, admission } = rooms;
+  const { authorization, frontPage, admission, elsewhere } = rooms;
   const { path } = requestTarget(req);
   const refuse = (status: number, error: string, description: string): Served => {
     sendReply(req, res, problem(status, error, description));
@@ -167,6 +173,8 @@ async function enter(
   }
   if (!admission.host(req.headers.host)) return refuse(403, 'forbidden', 'This server does not answer to that Host.');
 
+  const other = elsewhere?.get((req.headers.host ?? '').toLowerCase());
+  const { mcpEndpoints, openPaths } = other ?? rooms;
   const mcp = mcpEndpoints.get(path);
   if (mcp) {
     if (!admission.origin(req.headers.origin))
@@ -176,7 +184,7 @@ async function enter(
   if (await authorization(req, res)) return { outcome: 'authorization' };
   const open = openPaths.find(({ prefix }) => path.startsWith(prefix));
   if (open) return open.serve(req, res, requestId);
-  if (path === '/' && frontPage) {
+  if (path === '/' && frontPage && !other) {
     if (req.method !== 'GET' && req.method !== 'HEAD') {
       sendReply(req, res, wrongMethod('GET, HEAD'));
       return { outcome: 'method_not_allowed' };

@@ -81,7 +81,15 @@ describe('what it takes', () => {
     expect(loadConfig(file(JSON.stringify(valid, undefined, 2), 'gatehouse.json'))).toEqual({
       ...valid,
       listen: { host: '127.0.0.1' },
-      resources: [{ ...valid.resources[0], scopes: { mcp: 'use its tools on your behalf' }, open: [] }],
+      resources: [
+        {
+          ...valid.resources[0],
+          target: { url: 'http://127.0.0.1:8000/mcp' },
+          identity: 'headers',
+          scopes: { mcp: 'use its tools on your behalf' },
+          open: [],
+        },
+      ],
       clients: [],
       assertionIssuers: [],
       audit: { records: { days: 90, openPerMinute: 120 } },

@@ -14,6 +14,9 @@ import {
   serve,
   shortName,
 } from '../serve.ts';
+import { UsageError } from './usage.ts';
+
+export { UsageError } from './usage.ts';
 
 export const serveHelp = `gatehouse serve – OAuth 2.1 in front of an MCP server
 
@@ -21,12 +24,17 @@ export const serveHelp = `gatehouse serve – OAuth 2.1 in front of an MCP serve
       On a laptop, with nothing configured: SQLite in a data directory, a local
       user pool with a demo user, and the lines to paste into MCP clients.
 
+  gatehouse serve --local -- npx -y @modelcontextprotocol/server-everything
+      The same for a server that speaks stdio: what stands after -- is its
+      command, and one process of it is kept for each person.
+
   gatehouse serve --config gatehouse.yaml
       With your identity provider and your database. docs/configuration.md
       describes every setting.
 
 Options
   --target URL         the MCP server to protect (Streamable HTTP)
+  --transport NAME     streamable-http, or sse for HTTP+SSE of 2024-11-05
   --local              sign-in, secrets and database on this computer
   --config FILE        configuration, JSON or YAML; not together with the others
   --issuer URL         public URL of the gateway   (http://localhost:PORT)
@@ -48,9 +56,6 @@ interface Plan {
   readonly logFormat: LogFormat;
   readonly json: boolean;
 }
-
-/** What the person typed was not a command; the message says what to type. */
-export class UsageError extends Error {}
 
 /** Serves until SIGINT or SIGTERM. Resolves to the exit code. */
 export async function serveCommand(args: readonly string[]): Promise<number> {
@@ -84,23 +89,24 @@ export async function serveCommand(args: readonly string[]): Promise<number> {
 }
 
 function planFrom(args: readonly string[]): Plan | undefined {
-  const { values } = parse(args);
+  const end = args.indexOf('--');
+  const { values } = parse(end < 0 ? args : args.slice(0, end));
   if (values.help) return undefined;
+  const command = end < 0 ? undefined : args.slice(end + 1);
   const json = values.json ?? false;
   const logFormat = values.log ?? (values.local ? 'text' : 'json');
   if (logFormat !== 'json' && logFormat !== 'text' && logFormat !== 'none') {
     throw new UsageError('--log takes json, text or none.');
   }
   if (values.config !== undefined) {
-    const other = (['target', 'local', 'issuer', 'port', 'sign-in-port', 'path', 'name', 'data'] as const).find(
-      (name) => values[name] !== undefined,
-    );
+    const other = (
+      ['target', 'transport', 'local', 'issuer', 'port', 'sign-in-port', 'path', 'name', 'data'] as const
+    ).find((name) => values[name] !== undefined);
     if (other) throw new UsageError(`--${other} cannot stand beside --config: set it in the file.`);
+    if (command) throw new UsageError('A command cannot stand beside --config: set it in the file.');
     return { config: loadConfig(values.config), logFormat, json };
   }
-  if (values.target === undefined) {
-    throw new UsageError('Say what to protect: --target http://localhost:8000/mcp, or --config FILE.');
-  }
+  const target = targetFrom(values.target, values.transport, command);
   if (!values.local) {
     throw new UsageError('Say who signs people in: --local on a laptop, or an identity provider in a --config FILE.');
   }
@@ -114,11 +120,30 @@ function planFrom(args: readonly string[]): Plan | undefined {
   const config = checkConfig('The command line', {
     ...localConfig(local),
     listen: { port },
-    resources: [
-      { path: values.path ?? '/mcp', target: values.target, ...(values.name !== undefined && { name: values.name }) },
-    ],
+    resources: [{ path: values.path ?? '/mcp', target, ...(values.name !== undefined && { name: values.name }) }],
   });
   return { config, local, logFormat, json };
+}
+
+/** An endpoint or a command, and never both. */
+function targetFrom(url: string | undefined, transport: string | undefined, command: readonly string[] | undefined) {
+  if (command) {
+    if (url !== undefined) throw new UsageError('Protect one server: --target URL, or a command after --.');
+    if (transport !== undefined) throw new UsageError('A command speaks stdio: leave out --transport.');
+    const [program, ...args] = command;
+    if (program === undefined || program === '') throw new UsageError('After -- stands the command of the server.');
+    return { command: program, args };
+  }
+  if (url === undefined) {
+    throw new UsageError(
+      'Say what to protect: --target http://localhost:8000/mcp, a command after --, or --config FILE.',
+    );
+  }
+  if (transport === undefined) return url;
+  if (transport !== 'streamable-http' && transport !== 'sse') {
+    throw new UsageError('--transport takes streamable-http or sse.');
+  }
+  return { url, transport } as const;
 }
 
 function parse(args: readonly string[]) {
@@ -127,6 +152,7 @@ function parse(args: readonly string[]) {
       args: [...args],
       options: {
         target: { type: 'string' },
+        transport: { type: 'string' },
         local: { type: 'boolean' },
         config: { type: 'string' },
         issuer: { type: 'string' },

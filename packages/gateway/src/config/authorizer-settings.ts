@@ -44,7 +44,7 @@ export const authorizerSettings = z.strictObject({
     .string()
     .min(1)
     .optional()
-    .describe('Path of the resource that is guarded; needed where there are several.'),
+    .describe('Path (or url) of the resource that is guarded; needed where there are several.'),
   needs: z
     .strictObject({ scope: names.optional(), permission: names.optional(), role: names.optional() })
     .default({})

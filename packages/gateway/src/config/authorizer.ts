@@ -47,19 +47,26 @@ export function checkAuthorizerConfig(source: string, value: unknown): Authorize
 /** The resource that is guarded: the one that is named, or the only one. */
 export function guardedResource({ resources, authorizer }: AuthorizerConfig): AuthorizerConfig['resources'][number] {
   const [only] = resources;
-  const found = authorizer.resource === undefined ? only : resources.find(({ path }) => path === authorizer.resource);
+  const found = authorizer.resource === undefined ? only : resources.find((one) => nameOf(one) === authorizer.resource);
   if (!found) throw new TypeError(`No resource ${authorizer.resource}`);
   return found;
+}
+
+/** What the file calls a resource. */
+function nameOf({ path, url }: { readonly path?: string | undefined; readonly url?: string | undefined }): string {
+  return path ?? url ?? '';
 }
 
 /** What one value alone cannot show. */
 function crossFaults(config: AuthorizerConfig): readonly string[] {
   const { resources, records, authorizer } = config;
   const { resource, needs, keys, issuers } = authorizer;
-  const paths = resources.map(({ path }) => path);
-  const faults = paths.flatMap((path, index) =>
-    paths.indexOf(path) === index ? [] : [`resources[${index}].path: ${path} stands twice`],
-  );
+  const paths = resources.map(nameOf);
+  const faults = resources.flatMap(({ path, url }, index) => {
+    if ((path === undefined) === (url === undefined)) return [`resources[${index}].path: give either path or url`];
+    const name = nameOf({ path, url });
+    return paths.indexOf(name) === index ? [] : [`resources[${index}].path: ${name} stands twice`];
+  });
   if (resource === undefined && paths.length > 1) {
     faults.push(`authorizer.resource: say which of ${paths.join(', ')} is guarded`);
   } else if (resource !== undefined && !paths.includes(resource)) {

@@ -5,7 +5,9 @@ import { roleRuleFaults } from '@mcp-gatehouse/auth/require';
 import { toolRuleFaults } from '@mcp-gatehouse/auth/tool-needs';
 import { parseDocument } from 'yaml';
 import type * as z from 'zod';
+import { publicPlace, resourceUri } from './resource.ts';
 import { type Config, configSchema } from './schema.ts';
+import { targetFaults } from './target.ts';
 import { toolRules } from './tool-rules.ts';
 import { withoutUndefined } from './without-undefined.ts';
 
@@ -73,10 +75,23 @@ export function faultsOf(issue: z.core.$ZodIssue): readonly string[] {
       typeof part === 'number' ? `${path}[${part}]` : path === '' ? String(part) : `${path}.${String(part)}`,
     '',
   );
+  if (issue.code === 'invalid_union' && issue.message === 'Invalid input' && issue.errors.length > 0) {
+    return meantVariant(issue.errors).flatMap((one) => faultsOf({ ...one, path: [...issue.path, ...one.path] }));
+  }
   if (issue.code === 'unrecognized_keys') {
     return issue.keys.map((key) => `${at === '' ? key : `${at}.${key}`}: is not a known setting`);
   }
   return [`${at === '' ? 'configuration' : at}: ${issue.message}`];
+}
+
+/** Of the forms that a setting may have, the one that somebody most likely meant: of its type, with the fewest faults. */
+function meantVariant(variants: ReadonlyArray<readonly z.core.$ZodIssue[]>): readonly z.core.$ZodIssue[] {
+  const ofOtherType = (issues: readonly z.core.$ZodIssue[]) =>
+    issues.some(({ code, path }) => code === 'invalid_type' && path.length === 0);
+  const count = (issues: readonly z.core.$ZodIssue[]) =>
+    issues.reduce((sum, one) => sum + (one.code === 'unrecognized_keys' ? one.keys.length : 1), 0);
+  const fitting = variants.filter((issues) => !ofOtherType(issues));
+  return [...(fitting.length > 0 ? fitting : variants)].sort((a, b) => count(a) - count(b))[0] ?? [];
 }
 
 /** What one value alone cannot show. */
@@ -89,19 +104,38 @@ function crossFaults({
 }: Partial<Config>): readonly string[] {
   const faults: string[] = [];
   const taken = new Map<string, string>();
-  const own = issuer === undefined ? [] : Object.values(endpointPaths(issuer));
-  for (const path of [...own, '/healthz']) taken.set(path, 'a path of the gateway itself');
-  const claim = (path: string, at: string) => {
-    const wellKnown = /\/\.well-known(\/|$)/.test(path) ? 'a path of the gateway itself' : undefined;
-    const owner = taken.get(path) ?? wellKnown;
+  const base = issuer ?? 'https://issuer.invalid';
+  const ours = new URL(base).host;
+  const paths = Object.values(endpointPaths(base));
+  for (const path of [...paths, '/healthz', '/readyz']) taken.set(ours + path, 'a path of the gateway itself');
+  const claim = (host: string, path: string, at: string) => {
+    const wellKnown =
+      /\/\.well-known(\/|$)/.test(path) || ['/healthz', '/readyz'].includes(path)
+        ? 'a path of the gateway itself'
+        : undefined;
+    const owner = taken.get(host + path) ?? wellKnown;
     if (owner) faults.push(`${at}: ${path} is already ${owner}`);
-    taken.set(path, at);
+    taken.set(host + path, at);
   };
   resources.forEach((resource, index) => {
-    claim(resource.path, `resources[${index}].path`);
+    const at = `resources[${index}]`;
+    if ((resource.path === undefined) === (resource.url === undefined)) {
+      faults.push(`${at}.path: give either path or url`);
+      return;
+    }
+    const { host, pathname } = publicPlace(resource, base);
+    if (pathname === '/') faults.push(`${at}.url: needs a path, such as /mcp`);
+    claim(host, pathname, `${at}.${resource.path === undefined ? 'url' : 'path'}`);
     resource.open.forEach((open, openIndex) => {
-      claim(open.path.replace(/\/$/, ''), `resources[${index}].open[${openIndex}].path`);
+      claim(host, open.path.replace(/\/$/, ''), `${at}.open[${openIndex}].path`);
     });
+    faults.push(...targetFaults(resource.target).map((fault) => `${at}.target.${fault}`));
+    if (typeof resource.identity === 'object') {
+      const { audience } = resource.identity.assertion;
+      if (resources.some((other) => resourceUri(other, base) === audience)) {
+        faults.push(`${at}.identity.assertion.audience: is a resource: nothing may take it for an access token`);
+      }
+    }
     faults.push(...scopeFaults(resource, index));
     faults.push(...toolRuleFaults(toolRules(resource)).map((fault) => `resources[${index}].${fault}`));
     for (const scope of resource.defaultScope ?? []) {

@@ -4,64 +4,11 @@ import * as z from 'zod';
 import { authorizerSettings } from './authorizer-settings.ts';
 import { identityProvider } from './identity-provider.ts';
 import { records } from './records.ts';
-import {
-  httpUrl,
-  openTargetUrl,
-  path,
-  providerUrl,
-  publicUrl,
-  roleRules,
-  seconds,
-  secretReference,
-  targetUrl,
-} from './values.ts';
+import { resource } from './resource.ts';
+import { httpUrl, path, providerUrl, publicUrl, roleRules, seconds, secretReference } from './values.ts';
 
+export type { ResourceConfig } from './resource.ts';
 export type { SecretReference } from './values.ts';
-
-const scopeName = z.string().regex(/^[\x21\x23-\x5b\x5d-\x7e]{1,256}$/, 'is no scope');
-const oneOrMore = <T extends z.ZodType<string>>(one: T) => z.union([one, z.array(one)]);
-const needed = z.string().min(1).max(256);
-
-const toolNeeds = z.strictObject({
-  scope: oneOrMore(scopeName).optional().describe('Every one of them is needed.'),
-  permission: oneOrMore(needed).optional().describe('Every one of them is needed.'),
-  role: oneOrMore(needed).optional().describe('Every one of them is needed.'),
-});
-
-const resource = z.strictObject({
-  path: path
-    .refine((text) => !text.endsWith('/'), 'must not end with a slash')
-    .describe('Public path of the MCP endpoint, below the origin of the issuer.'),
-  name: z.string().min(1).max(80).optional().describe('What a person calls it; stands on the consent page.'),
-  target: targetUrl.describe('The MCP server: a Streamable HTTP endpoint.'),
-  scopes: z
-    .record(scopeName, z.string().min(1))
-    .default({ mcp: 'use its tools on your behalf' })
-    .describe('Every scope, and in words what it lets a client do (“It will be able to …”).'),
-  defaultScope: z.array(z.string()).optional().describe('The scope to ask for first; all of them unless given.'),
-  tools: z
-    .record(z.string().min(1).max(256), toolNeeds)
-    .optional()
-    .describe(
-      'Tool, or the start of a name and `*`, to what it needs. A tool that is not named needs every scope, unless there is a `*`.',
-    ),
-  scopeHierarchy: z
-    .record(scopeName, z.array(scopeName))
-    .optional()
-    .describe('Scope, to the scopes it includes, such as write to read. Counts where tools are judged.'),
-  targetSecret: secretReference
-    .optional()
-    .describe('Sent to the target as x-gatehouse-secret, so that it can refuse everybody else.'),
-  open: z
-    .array(
-      z.strictObject({
-        path: path.describe('Public path; everything below it is open.'),
-        target: openTargetUrl.describe('Where it leads: the rest of the path is appended.'),
-      }),
-    )
-    .default([])
-    .describe('Paths below which GET is forwarded without a token or an identity, such as signed downloads.'),
-});
 
 const configuredClient = z.strictObject({
   id: z.string().min(1).max(128),
@@ -72,7 +19,10 @@ const configuredClient = z.strictObject({
   grantTypes: z.array(z.string().min(1)).optional().describe('authorization_code and refresh_token unless given.'),
   scope: z.array(z.string().min(1)).optional().describe('The most it may be granted.'),
   claims: z.record(z.string(), z.json()).optional().describe('Further claims of the tokens it gets for itself.'),
-  introspects: z.array(path).optional().describe('Paths of the resources whose tokens it may introspect.'),
+  introspects: z
+    .array(z.union([path, publicUrl]))
+    .optional()
+    .describe('Paths (or urls) of the resources whose tokens it may introspect.'),
 });
 
 const allowance = z.strictObject({ burst: z.int().min(1), perMinute: z.number().positive() });
@@ -258,4 +208,3 @@ export const configSchema = z.strictObject({
 
 export type Config = z.infer<typeof configSchema>;
 export type ConfigInput = z.input<typeof configSchema>;
-export type ResourceConfig = Config['resources'][number];

@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { ConfigError } from './load.ts';
 import type { Config, SecretReference } from './schema.ts';
+import { isStdio } from './target.ts';
 
 /** What the references of a configuration came to. */
 export interface Secrets {
@@ -9,6 +10,8 @@ export interface Secrets {
   readonly clientSecret?: string;
   /** In the order of the resources. */
   readonly targetSecrets: ReadonlyArray<string | undefined>;
+  /** In the order of the resources: the headers of an HTTP target, the environment of a command. */
+  readonly targetValues: ReadonlyArray<Readonly<Record<string, string>>>;
   /** In the order of the configured clients. */
   readonly clientSecrets: ReadonlyArray<string | undefined>;
 }
@@ -57,6 +60,21 @@ export function readSecrets({
         /^[\x21-\x7e]{16,}$/.test(value) ? undefined : 'must be 16 or more visible ASCII characters',
       ),
   );
+  const targetValues = resources.map(({ target }, index) => {
+    const [place, values, unfit] = isStdio(target)
+      ? (['env', target.env, /\0/] as const)
+      : // RFC 9110 §5.5: a line break would be a header of its own.
+        (['headers', target.headers ?? {}, /[^\x20-\x7e\t]/] as const);
+    const entries = Object.entries(values).map(([name, value]): [string, string] => {
+      const setting = `resources[${index}].target.${place}.${name}`;
+      const fault = (text: string) => (unfit.test(text) ? 'holds characters that it must not' : undefined);
+      if (typeof value !== 'string') return [name, read(setting, value, fault)];
+      const found = fault(value);
+      if (found) faults.push(`${setting}: ${found}`);
+      return [name, value];
+    });
+    return Object.fromEntries(entries);
+  });
   const clientSecrets = clients.map(
     ({ secret }, index) =>
       secret &&
@@ -68,6 +86,7 @@ export function readSecrets({
   return {
     keyring,
     targetSecrets,
+    targetValues,
     clientSecrets,
     ...(clientSecret !== undefined && { clientSecret }),
   };
