@@ -1,7 +1,7 @@
 import { defineConfig } from 'vitest/config';
 
 /** What runs for long and uses both cores by itself: alone, after the others, one file at a time. */
-const proofs = ['conformance/{fuzz,histories,instances,simulator,soak}/**/*.test.ts'];
+const proofs = ['conformance/{fuzz,histories,instances,simulator,soak,streams}/**/*.test.ts'];
 
 export default defineConfig({
   test: {

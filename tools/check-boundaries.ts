@@ -54,7 +54,16 @@ export const architecture: readonly Room[] = [
   {
     folder: 'packages/gateway/src',
     rooms: [],
-    packages: ['@mcp-gatehouse/auth', '@mcp-gatehouse/records', 'local-cognito', 'undici', 'yaml', 'zod'],
+    packages: [
+      '@clack/prompts',
+      '@mcp-gatehouse/auth',
+      '@mcp-gatehouse/records',
+      '@opentelemetry/',
+      'local-cognito',
+      'undici',
+      'yaml',
+      'zod',
+    ],
   },
   {
     folder: 'apps/ankify/src',

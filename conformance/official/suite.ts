@@ -1,7 +1,7 @@
 /** Runs the official conformance suite, at the version pinned in package.json, and reads what it wrote about its checks. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { collect, root } from '../harness/stack.ts';
@@ -10,8 +10,11 @@ const bin = join(root, 'node_modules/@modelcontextprotocol/conformance/dist/inde
 
 export interface Check {
   readonly id: string;
+  readonly name?: string;
   readonly status: 'SUCCESS' | 'FAILURE' | 'WARNING' | 'SKIPPED' | 'INFO';
   readonly errorMessage?: string;
+  /** What it saw, in its own form. */
+  readonly details?: unknown;
 }
 
 export interface SuiteRun {
@@ -19,6 +22,8 @@ export interface SuiteRun {
   readonly output: string;
   /** By scenario. What the suite ran, not what it says that it ran. */
   readonly checks: ReadonlyMap<string, readonly Check[]>;
+  /** Scenarios that it began and of which it wrote nothing: an exception ended them. */
+  readonly brokenOff: readonly string[];
 }
 
 type SuiteCommand = 'server' | 'authorization';
@@ -47,7 +52,7 @@ export async function runSuite(
     const limit = AbortSignal.any([AbortSignal.timeout(120_000), ...(signal ? [signal] : [])]);
     limit.addEventListener('abort', () => child.kill('SIGKILL'));
     await once(child, 'close');
-    return { exitCode: child.exitCode, output: output(), checks: readChecks(results, command) };
+    return { exitCode: child.exitCode, output: output(), ...readChecks(results, command) };
   } finally {
     rmSync(results, { recursive: true, force: true });
   }
@@ -56,13 +61,16 @@ export async function runSuite(
 /** What the suite puts in front of a scenario's name. */
 const folderPrefix = { server: 'server-', authorization: 'authorization-server-' } as const;
 
-function readChecks(results: string, command: SuiteCommand): Map<string, readonly Check[]> {
+function readChecks(results: string, command: SuiteCommand): Pick<SuiteRun, 'checks' | 'brokenOff'> {
   const checks = new Map<string, readonly Check[]>();
+  const brokenOff: string[] = [];
   for (const folder of readdirSync(results)) {
     const scenario = folder.slice(folderPrefix[command].length).replace(/-\d{4}-\d\d-\d\dT[\d-]+Z$/, '');
-    checks.set(scenario, JSON.parse(readFileSync(join(results, folder, 'checks.json'), 'utf8')) as Check[]);
+    const file = join(results, folder, 'checks.json');
+    if (existsSync(file)) checks.set(scenario, JSON.parse(readFileSync(file, 'utf8')) as Check[]);
+    else brokenOff.push(scenario);
   }
-  return checks;
+  return { checks, brokenOff: brokenOff.sort() };
 }
 
 /** How many checks of these scenarios ended how. */

@@ -2,37 +2,30 @@
  * The library: options in, one handler and one guard per resource out. It knows no process, no environment and no
  * framework; whoever mounts it brings records, secrets and an identity provider.
  */
-import type { Records } from '@mcp-gatehouse/records';
-import type { AuditSink } from './audit/audit-event.ts';
 import type { Counters } from './audit/counters.ts';
 import { auditTrail } from './audit/trail.ts';
 import { authorizationServer } from './authorization-server/authorization-server.ts';
 import { browserCookie } from './authorization-server/browser.ts';
-import { clientFaults, type KnownClient, knownClients } from './authorization-server/clients/known-clients.ts';
-import type { MetadataDocumentOptions } from './authorization-server/clients/metadata-document.ts';
-import { type Budgets, budgetFaults } from './authorization-server/endpoint-budgets.ts';
-import { assertionIssuerFaults, type TrustedAssertionIssuer } from './authorization-server/grant-types/jwt-bearer.ts';
+import { knownClients } from './authorization-server/clients/known-clients.ts';
 import { identitySessions } from './authorization-server/identity-session.ts';
 import { within } from './authorization-server/identity-session-record.ts';
-import { defaultLifetimes, type Lifetimes, type Log, type Parts } from './authorization-server/parts.ts';
-import type { AuthRecords } from './authorization-server/records.ts';
+import { defaultLifetimes, type Log, type Parts } from './authorization-server/parts.ts';
+import { type ProviderTokenOutcome, providerTokens } from './authorization-server/provider-token.ts';
 import { singleUse } from './authorization-server/single-use.ts';
-import type { IdentityProvider } from './identity-providers/identity-provider.ts';
+import { type GatehouseOptions, optionFaults } from './gatehouse-options.ts';
 import { describeCause } from './oauth/error.ts';
+import { comparableHost, hostOf } from './oauth/hosts.ts';
 import { type HttpHandler, jsonError, preflight, withCors, wrongMethod } from './oauth/http.ts';
-import type { SigningAlgorithm } from './oauth/jws.ts';
 import { endpointPaths } from './oauth/metadata.ts';
-import { redirectHostFaults, redirectHosts } from './oauth/redirect-hosts.ts';
+import { redirectHosts } from './oauth/redirect-hosts.ts';
 import { knownPrivateUseSchemes } from './oauth/redirect-uri.ts';
-import type { Resource } from './oauth/resource.ts';
-import { lifetimeFaults, resourceFaults } from './option-faults.ts';
+import type { AccessToken } from './resource-server/access-token.ts';
 import { grantStates } from './resource-server/grant-states.ts';
 import { type Guard, guard } from './resource-server/guard.ts';
+import { type IdentityAssertions, identityAssertions } from './resource-server/identity-assertion.ts';
 import { resourceMetadataReplies } from './resource-server/metadata.ts';
-import { type RoleRules, roleRuleFaults } from './resource-server/require.ts';
-import { type KeyringSecret, keyring, secretFaults } from './sealing/keyring.ts';
+import { keyring } from './sealing/keyring.ts';
 import { localSigner } from './signers/local.ts';
-import type { Signer } from './signers/signer.ts';
 
 export { fetchHandler } from './adapters/fetch.ts';
 export { type NodeHandler, nodeHandler, repeatedHeader, requestTarget, sendReply } from './adapters/node.ts';
@@ -42,7 +35,10 @@ export { logName } from './authorization-server/credential.ts';
 export { type Budgets, budgetedEndpoints, defaultBudgets } from './authorization-server/endpoint-budgets.ts';
 export type { AssertionIssuer, TrustedAssertionIssuer } from './authorization-server/grant-types/jwt-bearer.ts';
 export { defaultLifetimes, type Lifetimes, type Log, type LogEvent } from './authorization-server/parts.ts';
+export { type People, peopleFaults } from './authorization-server/people.ts';
+export type { ProviderTokenOutcome } from './authorization-server/provider-token.ts';
 export { type AuthRecords, authKinds } from './authorization-server/records.ts';
+export type { GatehouseOptions } from './gatehouse-options.ts';
 export { type CognitoOptions, cognito } from './identity-providers/cognito.ts';
 export { type GithubOptions, github } from './identity-providers/github.ts';
 export type { ClaimPath } from './identity-providers/groups.ts';
@@ -50,6 +46,7 @@ export {
   type Identity,
   type IdentityProvider,
   IdentityProviderError,
+  type ProviderToken,
   type RenewedSession,
   type SignIn,
   type SignInBinding,
@@ -73,8 +70,39 @@ export { type SigningAlgorithm, signingAlgorithms } from './oauth/jws.ts';
 export { endpointPaths, protectedResourceMetadataUrl } from './oauth/metadata.ts';
 export { publicUrlFaults } from './oauth/public-url.ts';
 export type { Resource } from './oauth/resource.ts';
+export {
+  type DevelopmentToken,
+  type DevelopmentTokenOptions,
+  type DevelopmentTokenRequest,
+  developmentClientId,
+  issueDevelopmentToken,
+} from './operator/development-token.ts';
+export {
+  type GrantDescription,
+  type GrantFilter,
+  type GrantListOptions,
+  type GrantPage,
+  grantFilterFaults,
+  listGrants,
+  type OperatorRevocation,
+  type RevokedGrants,
+  type RevokeGrantOptions,
+  revokeGrant,
+  revokeGrantsOf,
+} from './operator/grants.ts';
+export {
+  type ClientDescription,
+  type ClientList,
+  type ClientListOptions,
+  type CountOptions,
+  listClients,
+  listPeople,
+  type PeopleList,
+  type PersonDescription,
+} from './operator/people.ts';
 export type { AccessToken } from './resource-server/access-token.ts';
 export { type Guard, isReply } from './resource-server/guard.ts';
+export { assertionAudienceFault, type IdentityAssertions } from './resource-server/identity-assertion.ts';
 export type { RoleRules } from './resource-server/require.ts';
 export { type KeyringSecret, keyring } from './sealing/keyring.ts';
 export { KeySetSealedError } from './signers/key-set.ts';
@@ -92,50 +120,16 @@ export {
 } from './signers/rotation.ts';
 export type { Signer } from './signers/signer.ts';
 
-export interface GatehouseOptions {
-  /** The authorization server's identifier: https (or http on loopback), no trailing slash, never taken from a request. */
-  readonly issuer: string;
-  /** The MCP servers tokens are issued for; at least one. */
-  readonly resources: readonly Resource[];
-  readonly identityProvider: IdentityProvider;
-  readonly records: Records<AuthRecords>;
-  /** The first makes new values, all are accepted. How to change one: docs/guides/rotating-secrets.md. */
-  readonly secrets: readonly KeyringSecret[];
-  /** Of the first signing key, ES256 unless given (`gatehouse keys rotate` changes it later); or a signer, such as `kmsSigner`. */
-  readonly signing?: SigningAlgorithm | Signer;
-  /** Schemes such as `cursor` that redirect URIs may use although they hold no period. */
-  readonly privateUseSchemes?: readonly string[];
-  /** Clients known beforehand: confidential ones, and machines that act for themselves. */
-  readonly clients?: readonly KnownClient[];
-  /**
-   * `stateless`, the default: the id carries the registration. `stored`: in the records, gone after 30 days unused. `off`:
-   * nobody registers, and whoever did before is unknown.
-   */
-  readonly registration?: 'stateless' | 'stored' | 'off';
-  /** Where answers may go for clients that are not configured: `claude.ai`, `*.example.com`, `localhost`, `cursor:`; anywhere unless given. */
-  readonly redirectHosts?: readonly string[];
-  /** Clients whose id is the address of their metadata document (CIMD); off unless given. */
-  readonly metadataDocuments?: Omit<MetadataDocumentOptions, 'log' | 'now' | 'privateUseSchemes'>;
-  /** Identity providers whose ID-JAG is accepted (enterprise-managed authorization). */
-  readonly assertionIssuers?: readonly TrustedAssertionIssuer[];
-  /** Roles and permissions of people, from the provider's groups or by name; tokens carry them. */
-  readonly roles?: RoleRules;
-  /** How much of what anybody may ask for is answered, beside `defaultBudgets`; false: without a limit. */
-  readonly budgets?: Budgets;
-  readonly lifetimes?: Partial<Lifetimes>;
-  readonly log?: Log;
-  /** Where security-relevant events go besides: docs/events.md says which they are. */
-  readonly audit?: readonly AuditSink[];
-  /** Whole seconds since the epoch; the clock hook of the tests. */
-  readonly now?: () => number;
-}
-
 /** Every endpoint and document of the authorization server and of its resources, and a guard for each. */
 export interface Gatehouse extends HttpHandler {
   /** Rejects if it could not sign: its keys are sealed with a secret it lacks, or the records are away. */
   ready(): Promise<void>;
+  /** The identity provider's access token for the target of a resource with `providerToken`; `token`: as its guard gave it. */
+  providerToken(token: AccessToken): Promise<ProviderTokenOutcome>;
   /** The guard of one of the resources, by its URI. */
   guard(resource: string): Guard;
+  /** What makes assertions of a caller's identity for the target of a resource that has an `assertionAudience`. */
+  identityAssertions(resource: string): IdentityAssertions;
   /** Where the identity provider sends people back to: register it there. */
   readonly callbackUrl: string;
   /** What happened how often since the start: for dashboards. */
@@ -153,16 +147,7 @@ export interface Gatehouse extends HttpHandler {
 export function gatehouse(options: GatehouseOptions): Gatehouse {
   const { issuer, resources, identityProvider, records } = options;
   const lifetimes = { ...defaultLifetimes, ...options.lifetimes };
-  const faults = [
-    ...resourceFaults(issuer, resources),
-    ...lifetimeFaults(lifetimes),
-    ...secretFaults(options.secrets),
-    ...clientFaults(options),
-    ...budgetFaults(options.budgets ?? {}),
-    ...redirectHostFaults(options.redirectHosts ?? []),
-    ...assertionIssuerFaults(options.assertionIssuers ?? []),
-    ...(options.roles ? roleRuleFaults(options.roles).map((fault) => `roles.${fault}`) : []),
-  ];
+  const faults = optionFaults(options, lifetimes);
   if (faults.length > 0) throw new TypeError(`Gatehouse cannot start:\n- ${faults.join('\n- ')}`);
 
   const now = options.now ?? (() => Math.floor(Date.now() / 1000));
@@ -213,6 +198,7 @@ export function gatehouse(options: GatehouseOptions): Gatehouse {
     grantEnded: states.ended,
     browserCookie: browserCookie(issuer, lifetimes.consentSeconds + lifetimes.signInSeconds),
     ...(options.roles && { roles: options.roles }),
+    ...(options.people && { people: options.people }),
     ...(options.budgets && { budgets: options.budgets }),
     allowsRedirect: redirectHosts(options.redirectHosts),
     registrationOpen: options.registration !== 'off',
@@ -223,6 +209,10 @@ export function gatehouse(options: GatehouseOptions): Gatehouse {
   };
   const server = authorizationServer(parts);
   const resourceMetadata = resourceMetadataReplies(resources, issuer);
+  const issuerHost = hostOf(issuer);
+  const oneHost = resources.every(({ uri }) => hostOf(uri) === issuerHost);
+  // With several hosts the authorization server is at its own alone: elsewhere its paths are the resource's (RFC 8414 §3).
+  const atIssuer = (host: string | undefined) => oneHost || host === undefined || comparableHost(host) === issuerHost;
   const guards = new Map(
     resources.map((resource) => [
       resource.uri,
@@ -239,10 +229,16 @@ export function gatehouse(options: GatehouseOptions): Gatehouse {
       }),
     ]),
   );
+  const assertions = new Map(
+    resources.flatMap(({ uri, assertionAudience: audience }) =>
+      audience === undefined ? [] : [[uri, identityAssertions({ signer, issuer, audience, now })] as const],
+    ),
+  );
 
   return {
     callbackUrl: parts.callbackUrl,
     ready: () => signer.ready(),
+    providerToken: providerTokens({ issuer, resources, records, keyring: keys, sessions, log, now }),
     counters: trail.counters,
     async flush() {
       await settled();
@@ -252,12 +248,18 @@ export function gatehouse(options: GatehouseOptions): Gatehouse {
       await settled();
       await trail.close();
     },
-    owns: (path) => server.owns(path) || resourceMetadata.has(path),
+    owns: (path, host) => (atIssuer(host) && server.owns(path)) || resourceMetadata(path, host) !== undefined,
     async handle(request) {
-      const document = resourceMetadata.get(request.path);
-      if (!document) return server.handle(request);
+      const { host } = request.headers;
+      const document = resourceMetadata(request.path, host);
+      if (!document) return atIssuer(host) ? server.handle(request) : undefined;
       if (request.method === 'OPTIONS') return preflight('GET, OPTIONS');
       return withCors(request.method === 'GET' || request.method === 'HEAD' ? document : jsonError(wrongMethod('GET')));
+    },
+    identityAssertions(resource) {
+      const found = assertions.get(resource);
+      if (!found) throw new TypeError(`No resource ${resource} with an assertionAudience`);
+      return found;
     },
     guard(resource) {
       const found = guards.get(resource);

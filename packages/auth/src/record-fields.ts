@@ -30,7 +30,8 @@ export const describedAuthRecords: DescribedKinds<StoredRecords> = {
           subject: ['text', 'plain', 'the person there; never an e-mail address'],
         },
       },
-      'groups?': ['texts', 'plain', 'those of the provider’s groups that the role rules name'],
+      'groups?': ['texts', 'plain', 'those of the provider’s groups that the role rules or the list of people name'],
+      'emailDomain?': ['text', 'plain', 'of the person’s verified e-mail address, where the list of people has it'],
       scope,
       resource,
       redirectUri,
@@ -180,7 +181,14 @@ export const describedAuthRecords: DescribedKinds<StoredRecords> = {
     life: 'as long as its grant could still be refreshed, and 5 minutes',
     fields: {
       sealed: ['text', 'sealed', 'what the identity provider gave to ask it again: its refresh token'],
-      groups: ['texts', 'plain', 'those of the provider’s groups that the role rules name, as it last said'],
+      groups: ['texts', 'plain', 'those of the provider’s groups that the rules name, as it last said'],
+      'emailDomain?': ['text', 'plain', 'of the person’s verified e-mail address, where the list of people has it'],
+      'accessToken?': {
+        of: {
+          sealed: ['text', 'sealed', 'the provider’s access token, where the resource passes it on to its target'],
+          'endsAt?': ['number', 'plain', 'when it ends'],
+        },
+      },
       renewedAt: ['number', 'plain', 'when the provider last said that the person is who they were'],
       failures: ['number', 'plain', 'attempts since then that learnt nothing'],
       'retryAt?': ['number', 'plain', 'the end of the pause after such an attempt'],

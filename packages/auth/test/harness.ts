@@ -13,6 +13,7 @@ import {
   type IdentityProvider,
   IdentityProviderError,
   type LogEvent,
+  type ProviderToken,
 } from '../src/gatehouse.ts';
 
 export const issuer = 'https://auth.example';
@@ -23,6 +24,9 @@ export const secret = { id: 'k1', secret: 'an operator secret of thirty-two byte
 export interface FakeIdentityProvider extends IdentityProvider {
   identity: Identity;
   groups: readonly string[];
+  emailDomain: string | null | undefined;
+  /** The provider's own access token. */
+  accessToken: ProviderToken | undefined;
   /** What `finish` gives as the session; undefined: the provider cannot be asked again. */
   session: string | undefined;
   fail: IdentityProviderError | undefined;
@@ -34,6 +38,8 @@ export function fakeIdentityProvider(): FakeIdentityProvider {
     name: 'Example Login',
     identity: { issuer: 'https://idp.example', subject: 'person-1' },
     groups: [],
+    emailDomain: undefined,
+    accessToken: undefined,
     session: undefined,
     fail: undefined,
     started: [],
@@ -48,8 +54,14 @@ export function fakeIdentityProvider(): FakeIdentityProvider {
       if (!provider.started.some(({ nonce, state }) => nonce === binding.nonce && state === binding.state)) {
         throw new IdentityProviderError('idp.invalid.nonce', { transient: false });
       }
-      const { identity, groups, session } = provider;
-      return { identity, groups, ...(session !== undefined && { session }) };
+      const { identity, groups, emailDomain, accessToken, session } = provider;
+      return {
+        identity,
+        groups,
+        ...(emailDomain !== undefined && { emailDomain }),
+        ...(accessToken && { accessToken }),
+        ...(session !== undefined && { session }),
+      };
     },
   };
   return provider;

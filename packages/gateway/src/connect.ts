@@ -7,18 +7,37 @@ export interface ConnectLine {
   readonly text: string;
 }
 
-export function connectLines(name: string, url: string): readonly ConnectLine[] {
+/** `sse`: HTTP+SSE of MCP 2024-11-05, which clients call by that name. */
+export type ConnectTransport = 'http' | 'sse';
+
+export function connectLines(name: string, url: string, transport: ConnectTransport = 'http'): readonly ConnectLine[] {
   return [
-    { client: 'Claude Code', where: 'terminal', text: `claude mcp add --transport http ${name} ${url}` },
-    { client: 'VS Code', where: 'terminal', text: `code --add-mcp '${JSON.stringify({ name, type: 'http', url })}'` },
+    { client: 'Claude Code', where: 'terminal', text: `claude mcp add --transport ${transport} ${name} ${url}` },
+    {
+      client: 'VS Code',
+      where: 'terminal',
+      text: `code --add-mcp '${JSON.stringify({ name, type: transport, url })}'`,
+    },
     { client: 'Cursor', where: '~/.cursor/mcp.json', text: JSON.stringify({ mcpServers: { [name]: { url } } }) },
     {
       client: 'MCP Inspector',
       where: 'terminal',
-      text: `npx @modelcontextprotocol/inspector --transport http --server-url ${url}`,
+      text: `npx @modelcontextprotocol/inspector --transport ${transport} --server-url ${url}`,
     },
-    { client: 'mcp-remote', where: 'terminal', text: `npx mcp-remote ${url}` },
+    {
+      client: 'mcp-remote',
+      where: 'terminal',
+      text: `npx mcp-remote ${url}${transport === 'sse' ? ' --transport sse-only' : ''}`,
+    },
   ];
+}
+
+/** One MCP server of this gateway, as people are told of it. */
+export interface ServedServer {
+  readonly name: string;
+  readonly path: string;
+  readonly url: string;
+  readonly transport: ConnectTransport;
 }
 
 /** A short name for a client's list of servers: `/ankify/mcp` is `ankify`. */

@@ -1,5 +1,6 @@
 /** The end of the server in order: nobody new, what is in flight finished, streams ended, and what is left cut in time (REL-04). */
 import type { Server, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
 
 export interface DrainTimes {
@@ -9,12 +10,18 @@ export interface DrainTimes {
   readonly graceMs: number;
 }
 
+export interface Connections {
+  readonly underway: ReadonlySet<ServerResponse>;
+  /** Those on which nothing was ever asked: to Node they are not idle, and would be waited for. */
+  readonly silent: ReadonlySet<Socket>;
+}
+
 /** A moment before the cut, in which a stream is still ended so that its client knows it has all there is. */
 const lastWordsMs = 1000;
 
 export async function drain(
   server: Server,
-  underway: ReadonlySet<ServerResponse>,
+  { underway, silent }: Connections,
   { delayMs, graceMs }: DrainTimes,
 ): Promise<void> {
   for (const res of underway) letGo(res);
@@ -36,6 +43,7 @@ export async function drain(
       resolve();
     });
     server.closeIdleConnections();
+    for (const socket of silent) socket.destroy();
     for (const res of underway) {
       letGo(res);
       // It has no end of its own to wait for. An answer to a POST has, though it comes as events: the call's result.

@@ -2,10 +2,10 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { sendReply } from '@mcp-gatehouse/auth';
 import { html, page } from '@mcp-gatehouse/auth/page';
-import { connectLines, shortName } from './connect.ts';
+import { connectLines, type ServedServer, shortName } from './connect.ts';
 
 export interface FrontPageFacts {
-  readonly servers: ReadonlyArray<{ readonly name: string; readonly path: string; readonly url: string }>;
+  readonly servers: readonly ServedServer[];
   /** Path of the page where a person sees and ends what they allowed. */
   readonly connections: string;
   /** Only with a local sign-in. */
@@ -17,8 +17,8 @@ export function frontPage({
   connections,
   demo,
 }: FrontPageFacts): (req: IncomingMessage, res: ServerResponse) => void {
-  const sections = servers.map(({ name, path, url }) => {
-    const lines = connectLines(shortName(path), url).map(
+  const sections = servers.map(({ name, path, url, transport }) => {
+    const lines = connectLines(shortName(path), url, transport).map(
       ({ client, where, text }) =>
         html`<h3>${client} <small>${where}</small></h3><pre tabindex="0"><code>${text}</code></pre>`,
     );

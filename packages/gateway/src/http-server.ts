@@ -15,25 +15,31 @@ import type { Admission } from './admission.ts';
 import { drain } from './drain.ts';
 import { liveness, type Readiness, readiness } from './health.ts';
 import { boundedHandler, defaultLimits, type Limits } from './limits.ts';
-import { type McpEndpoint, problem, type Served, wrongMethod } from './mcp-endpoint.ts';
+import type { McpEndpoint, Served } from './mcp-endpoint.ts';
 import type { OpenPath } from './open-path.ts';
+import { problem, wrongMethod } from './problem.ts';
 import { stalledReaders } from './stalled.ts';
+import { nobodyWatches, type Watch, type WatchedRequest } from './telemetry/watch.ts';
 
 /** What is served on one host. */
 export interface Place {
-  /** By exact path. */
-  readonly mcpEndpoints: ReadonlyMap<string, McpEndpoint>;
+  /** The resource at this path, or below whose path it is. */
+  endpointAt(path: string): McpEndpoint | undefined;
   readonly openPaths: readonly OpenPath[];
 }
 
-export interface Rooms extends Place {
+export interface Rooms {
   readonly gatehouse: Gatehouse;
+  /** On the issuer's own host, and under every other name that counts as it. */
+  readonly here: Place;
   /** Resources on other hosts than the issuer, by `Host` in lower case: there is nothing of the authorization server's there. */
   readonly elsewhere?: ReadonlyMap<string, Place>;
   /** The page at `/`, where there is one. */
   readonly frontPage?: (req: IncomingMessage, res: ServerResponse) => void;
   readonly admission: Admission;
   readonly log: Log;
+  /** Spans and figures; none unless given. */
+  readonly watch?: Watch;
   /** What `/readyz` says; unless given, whether tokens could be signed. */
   readonly readiness?: Readiness;
   readonly limits?: Partial<Limits>;
@@ -55,8 +61,10 @@ export function httpServer(options: Rooms): GatewayServer {
   const ready = options.readiness ?? readiness({ checks: { keys: () => options.gatehouse.ready() } });
   const authorization = nodeHandler(boundedHandler(options.gatehouse, limits, options.log));
   const rooms = { ...options, authorization, readiness: ready };
+  const { watch = nobodyWatches } = options;
   let closed: Promise<void> | undefined;
   const underway = new Set<ServerResponse>();
+  const silent = new Set<Socket>();
   const server = createServer(
     {
       // Slow senders get no socket for long (CVE-2018-12122): the defaults are 60 s, looked at every 30 s.
@@ -74,8 +82,10 @@ export function httpServer(options: Rooms): GatewayServer {
       res.setHeader('x-request-id', requestId);
       if (closed) res.setHeader('connection', 'close');
       underway.add(res);
+      silent.delete(req.socket);
+      const watched = watch.request(req, path);
       res.once('close', () => underway.delete(res));
-      enter(rooms, req, res, requestId)
+      enter(rooms, req, res, { requestId, watched })
         .catch((cause: unknown) => {
           rooms.log({
             event: 'fault',
@@ -88,25 +98,35 @@ export function httpServer(options: Rooms): GatewayServer {
           return { outcome: 'fault' };
         })
         .then((served: Served) => {
+          const status = res.headersSent ? res.statusCode : undefined;
+          const outcome = res.headersSent ? served.outcome : 'cut';
+          const { reason } = served;
           // The path and never the query: codes and states stand there (security.md, rule 11).
+          const shownPath = served.shownPath ?? shown(path);
+          watched.end({ path: shownPath, status, outcome, reason, requestId });
           rooms.log({
             event: 'http.request',
             requestId,
             method: req.method,
-            path: served.shownPath ?? shown(path),
+            path: shownPath,
             // Node's statusCode is 200 until something else is said; to a client that left in its body nothing was.
-            ...(res.headersSent && { status: res.statusCode }),
+            ...(status !== undefined && { status }),
             ms: Number((process.hrtime.bigint() - started) / 1_000_000n),
-            outcome: res.headersSent ? served.outcome : 'cut',
+            outcome,
+            ...(watched.traceId !== undefined && { traceId: watched.traceId }),
             ...(served.subject !== undefined && { subject: served.subject }),
             ...(served.tool !== undefined && { tool: served.tool }),
             ...(served.rpcMethod !== undefined && { rpcMethod: served.rpcMethod }),
-            ...(served.reason !== undefined && { reason: served.reason }),
+            ...(reason !== undefined && { reason }),
             ...(served.cause !== undefined && { cause: String(served.cause) }),
           });
         });
     },
   );
+  server.on('connection', (socket: Socket) => {
+    silent.add(socket);
+    socket.once('close', () => silent.delete(socket));
+  });
   server.maxHeadersCount = 100;
   server.maxConnections = limits.connections;
   const cutStalled = stalledReaders(limits.stalledSeconds);
@@ -130,7 +150,7 @@ export function httpServer(options: Rooms): GatewayServer {
     server,
     close(graceMs = seconds * 1000) {
       ready.drain();
-      closed ??= drain(server, underway, { delayMs: delaySeconds * 1000, graceMs });
+      closed ??= drain(server, { underway, silent }, { delayMs: delaySeconds * 1000, graceMs });
       return closed;
     },
   };
@@ -146,9 +166,13 @@ async function enter(
   rooms: Rooms & { readonly authorization: NodeHandler; readonly readiness: Readiness },
   req: IncomingMessage,
   res: ServerResponse,
-  requestId: string,
+  { requestId, watched }: { readonly requestId: string; readonly watched: WatchedRequest },
 ): Promise<Served> {
   const { authorization, frontPage, admission, elsewhere } = rooms;
+  // A request behind another one of its connection has no socket yet. It waits for its turn: the one before may end the
+  // connection, as a refusal does whose message had no clear end, and what seems to follow was then part of that (SEC-11).
+  if (!res.socket) await socketOf(res);
+  if (res.destroyed) return { outcome: 'cut' };
   const { path } = requestTarget(req);
   const refuse = (status: number, error: string, description: string): Served => {
     sendReply(req, res, problem(status, error, description));
@@ -174,15 +198,15 @@ async function enter(
   if (!admission.host(req.headers.host)) return refuse(403, 'forbidden', 'This server does not answer to that Host.');
 
   const other = elsewhere?.get((req.headers.host ?? '').toLowerCase());
-  const { mcpEndpoints, openPaths } = other ?? rooms;
-  const mcp = mcpEndpoints.get(path);
+  const place = other ?? rooms.here;
+  const mcp = place.endpointAt(path);
   if (mcp) {
     if (!admission.origin(req.headers.origin))
       return refuse(403, 'forbidden', 'Pages of that Origin may not call this server.');
-    return mcp(req, res, requestId);
+    return mcp(req, res, requestId, watched);
   }
   if (await authorization(req, res)) return { outcome: 'authorization' };
-  const open = openPaths.find(({ prefix }) => path.startsWith(prefix));
+  const open = place.openPaths.find(({ prefix }) => path.startsWith(prefix));
   if (open) return open.serve(req, res, requestId);
   if (path === '/' && frontPage && !other) {
     if (req.method !== 'GET' && req.method !== 'HEAD') {
@@ -193,6 +217,13 @@ async function enter(
     return { outcome: 'front_page' };
   }
   return refuse(404, 'not_found', 'There is nothing at this address.');
+}
+
+function socketOf(res: ServerResponse): Promise<void> {
+  return new Promise((resolve) => {
+    res.once('socket', () => resolve());
+    res.once('close', () => resolve());
+  });
 }
 
 /** A path in a log line: bounded, and without what a terminal would act on. */

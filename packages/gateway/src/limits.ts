@@ -92,7 +92,7 @@ export function boundedHandler(
     owns: handler.owns,
     handle(request) {
       const { path } = request;
-      if (!handler.owns(path)) return Promise.resolve(undefined);
+      if (!handler.owns(path, request.headers.host)) return Promise.resolve(undefined);
       const count = underway.get(path) ?? 0;
       if (count >= requestsPerEndpoint) {
         log({ event: 'refused', path, status: 503, reason: 'limits.in_flight' });

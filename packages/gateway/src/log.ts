@@ -35,7 +35,12 @@ function textLine({ event, ...fields }: Writable): string {
 export function plain(value: unknown): string {
   const text = typeof value === 'string' ? value : (stringified(value) ?? typeof value);
   if (/^[\x21-\x7e]+$/.test(text)) return text;
-  return JSON.stringify(text).replace(
+  return visible(JSON.stringify(text));
+}
+
+/** What a terminal would act on, or would not show, by its number: control characters, escapes, changes of direction. */
+export function visible(text: string): string {
+  return text.replace(
     /[^\x20-\x7e\p{L}\p{N}\p{P}\p{S}\p{Zs}]/gu,
     (character) => `\\u{${(character.codePointAt(0) ?? 0).toString(16)}}`,
   );

@@ -1,14 +1,22 @@
 /** Paths that need no token, such as signed downloads: GET only, without identity, one prefix to one target prefix. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { requestTarget, sendReply } from '@mcp-gatehouse/auth';
-import { problem, type Served, wrongMethod } from './mcp-endpoint.ts';
-import { forward, type Target } from './proxy/forward.ts';
+import type { Served } from './mcp-endpoint.ts';
+import { outcomeReply } from './outcome-reply.ts';
+import { problem, wrongMethod } from './problem.ts';
+import { forward } from './proxy/forward.ts';
+import type { Target } from './proxy/target.ts';
+import { hasOneReading } from './target-route.ts';
 
 export interface OpenPath {
   /** Ends with a slash, so that `/exports` cannot match `/exports-of-others`. */
   readonly prefix: string;
   serve(req: IncomingMessage, res: ServerResponse, requestId: string): Promise<Served>;
 }
+
+/** Nobody is asked for a token here, and nothing has a body. */
+const facts = { resourceMetadata: '', held: [], maxMessageBytes: 0 };
+const noAnswer = problem(502, 'target_unreachable', 'The server behind this gateway does not answer.');
 
 export function openPath(path: string, target: Target, publicOrigin: string): OpenPath {
   const prefix = path.endsWith('/') ? path : `${path}/`;
@@ -22,8 +30,7 @@ export function openPath(path: string, target: Target, publicOrigin: string): Op
       }
       const { path: asked, query } = requestTarget(req);
       const rest = asked.slice(prefix.length);
-      // Two programs normalise paths differently (CVE-2026-22031): only what has one reading goes through.
-      if (!/^[A-Za-z0-9._~-]+(\/[A-Za-z0-9._~-]+)*$/.test(rest) || /(^|\/)\.{1,2}(\/|$)/.test(rest)) {
+      if (!hasOneReading(rest)) {
         sendReply(req, res, problem(404, 'not_found', 'There is nothing at this address.'));
         return { outcome: 'not_found', shownPath: `${prefix}…` };
       }
@@ -41,9 +48,9 @@ export function openPath(path: string, target: Target, publicOrigin: string): Op
       const { outcome } = result;
       if (outcome !== 'answered' && !res.headersSent && !res.destroyed) {
         const reply =
-          outcome === 'too_large'
+          result.outcome === 'too_large'
             ? problem(413, 'payload_too_large', 'A download takes no request body.')
-            : problem(502, 'target_unreachable', 'The server behind this gateway does not answer.');
+            : (outcomeReply(result, facts) ?? noAnswer);
         sendReply(req, res, reply);
       }
       // A signed link is a credential for as long as it lives: it is not written down.

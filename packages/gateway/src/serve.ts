@@ -9,7 +9,7 @@ import { demoUser, type LocalOptions, prepareLocal, startLocalSignIn } from './l
 
 export { ConfigError, checkConfig, loadConfig } from './config/load.ts';
 export type { Config, ConfigInput } from './config/schema.ts';
-export { connectLines, shortName } from './connect.ts';
+export { connectLines, type ServedServer, shortName } from './connect.ts';
 export { demoUser, type LocalOptions, localConfig } from './local.ts';
 export { createLog, type LogFormat } from './log.ts';
 
@@ -18,6 +18,8 @@ export interface ServeOptions {
   /** Starts the sign-in that `localConfig` names. */
   readonly local?: LocalOptions;
   readonly now?: () => number;
+  /** What OpenTelemetry is switched on by; nothing unless given. */
+  readonly env?: NodeJS.ProcessEnv;
   /** What the operator calls the settings that messages name; as in a configuration file unless told. */
   readonly settings?: { readonly port: string; readonly signInPort: string; readonly host: string };
 }
@@ -36,7 +38,12 @@ const fileSettings = { port: 'listen.port', signInPort: '--sign-in-port', host: 
 export async function serve(config: Config, options: ServeOptions): Promise<RunningGateway> {
   const { local, now, settings = fileSettings } = options;
   if (local) prepareLocal(local);
-  const gateway = await assemble(config, { log: options.log, ...(local && { demo: demoUser }), ...(now && { now }) });
+  const gateway = await assemble(config, {
+    log: options.log,
+    ...(local && { demo: demoUser }),
+    ...(now && { now }),
+    ...(options.env && { env: options.env }),
+  });
   const { log } = gateway;
   const opened: Array<() => Promise<void>> = [() => gateway.close()];
   let closing: Promise<void> | undefined;
@@ -69,6 +76,13 @@ export async function serve(config: Config, options: ServeOptions): Promise<Runn
     });
     opened.push(() => gateway.http.close());
     const bound = (server.address() as AddressInfo).port;
+    const metricsPort = await gateway.listenForMetrics().catch((error: unknown) => {
+      throw cannotListen(error, config.metrics?.port ?? 0, 'the figures', {
+        port: 'metrics.port',
+        host: 'metrics.host',
+      });
+    });
+    if (metricsPort !== undefined) log({ event: 'gateway.metrics', port: metricsPort });
     log({ event: 'gateway.listening', host: config.listen.host, port: bound, issuer: config.issuer });
     return { url: config.issuer, port: bound, servers: gateway.servers, close: closeAll };
   } catch (error) {

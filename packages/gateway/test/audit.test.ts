@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { auditTrail, recordSink } from '@mcp-gatehouse/auth/audit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { auditCommand } from '../src/commands/audit.ts';
-import { UsageError } from '../src/commands/serve.ts';
+import { UsageError } from '../src/commands/usage.ts';
 import { openRecords } from '../src/open-records.ts';
 import { run } from './command.ts';
 import { type SignedIn, signIn, startGateway, type TestGateway } from './harness.ts';
@@ -153,7 +153,6 @@ it('a gateway that is told so keeps none', async () => {
 
 describe('wrong usage', () => {
   it.each([
-    [[], 'Say whose'],
     [['--config', 'x.yaml', '--data', '.'], '--config stands alone'],
     [['--data', '.', '--since', 'yesterday'], '--since takes 30m, 24h, 7d'],
     [['--data', '.', '--since', '2026-07-28'], '--since takes'],
@@ -169,12 +168,14 @@ describe('wrong usage', () => {
     [['list', '--data', '.'], "Unexpected argument 'list'"],
     [['--secret', 'x'], "Unknown option '--secret'"],
   ])('%j', async (args, message) => {
-    const refused: unknown = await auditCommand(args, openRecords).catch((error: unknown) => error);
+    const refused: unknown = await auditCommand(args).catch((error: unknown) => error);
     expect(refused).toBeInstanceOf(UsageError);
     expect((refused as UsageError).message).toContain(message);
   });
 
   it('ends with 2 and the way to help', async () => {
+    const nobody = await run(['audit'], { cwd: folder });
+    expect([nobody.code, nobody.stderr]).toEqual([2, expect.stringContaining('Say whose events')]);
     const { code, stdout, stderr } = await audit('--limit', '0', '--data', '.');
     expect([code, stdout]).toEqual([2, '']);
     expect(stderr).toContain('--limit takes');

@@ -17,11 +17,21 @@ async function shown(facts: FrontPageFacts): Promise<Response & { html: string }
   return Object.assign(response, { html });
 }
 
-const ankify = { name: 'Ankify', path: '/ankify/mcp', url: 'https://mcp.example/ankify/mcp' };
+const ankify = {
+  name: 'Ankify',
+  path: '/ankify/mcp',
+  url: 'https://mcp.example/ankify/mcp',
+  transport: 'http',
+} as const;
 
 describe('the page', () => {
   it('lists each server with its address and a line for each client', async () => {
-    const notes = { name: 'Notes', path: '/notes/mcp', url: 'https://mcp.example/notes/mcp' };
+    const notes = {
+      name: 'Notes',
+      path: '/notes/mcp',
+      url: 'https://mcp.example/notes/mcp',
+      transport: 'http',
+    } as const;
     const { status, html } = await shown({ connections: '/connections', servers: [ankify, notes] });
     expect(status).toBe(200);
     expect(html).toContain('2 MCP servers');

@@ -165,7 +165,7 @@ describe('wrong usage', () => {
     [['list', '--config', 'x.yaml', '--data', '.'], '--config stands alone'],
     [['list', '--secret', 'x'], "Unknown option '--secret'"],
   ])('%j', async (args, message) => {
-    const { code, stdout, stderr } = await run(['keys', ...args]);
+    const { code, stdout, stderr } = await run(['keys', ...args], { cwd: folder });
     expect([code, stdout]).toEqual([2, '']);
     expect(stderr).toContain(message);
     expect(stderr).toContain('gatehouse keys --help shows how.');

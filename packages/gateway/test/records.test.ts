@@ -8,6 +8,8 @@ import dynalite from 'dynalite';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type PostgresServer, startPostgres } from '../../records/test/postgres-server.ts';
 import { type RedisServer, startRedis } from '../../records/test/redis-server.ts';
+import { openRecords } from '../src/open-records.ts';
+import type { Config } from '../src/serve.ts';
 import { run as gatehouse } from './command.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'records-'));
@@ -80,14 +82,83 @@ describe('makes what is missing, and leaves what is there', () => {
   });
 });
 
+describe('says what is in it', () => {
+  const now = Math.floor(Date.now() / 1000);
+  /** Two that live, one that has expired an hour ago by the clock of whoever looks, and one without an end. */
+  async function fill(records: Config['records']) {
+    // An hour ago: so the one that lives for a minute has expired by now, and is not yet swept.
+    const opened = await openRecords(records, () => now - 3600);
+    const event = { time: now - 3000, event: 'e', level: 'info', outcome: 'success', details: {} } as never;
+    await opened.create('auditEvent', 'gone', event, now - 3540);
+    await opened.create('auditEvent', 'lives', event, now + 3600);
+    await opened.create('auditEvent', 'newer', { ...(event as object), time: now - 10 } as never, now + 3600);
+    await opened.create('keySet', 'k', { current: 'k', keys: [] });
+    await opened.close();
+  }
+  const stats = async (records: object, ...flags: string[]) => {
+    const ended = await gatehouse(['records', 'stats', '--config', configuration(records), ...flags], { env: aws });
+    expect([ended.code, ended.stderr]).toEqual([0, '']);
+    return ended.stdout;
+  };
+  const found = async (records: object, ...flags: string[]) => {
+    const { kinds, ...rest } = JSON.parse(await stats(records, '--json', ...flags)) as {
+      kinds: Array<Record<string, unknown>>;
+    };
+    return { ...rest, ...Object.fromEntries(kinds.map((one) => [String(one.kind), one])) } as Record<string, unknown>;
+  };
+  const whole = { kind: 'auditEvent', live: 2, bytes: expect.any(Number), oldest: now - 3000, newest: now - 10 };
+
+  it('SQLite: every kind, live and expired, and the size of the file', async () => {
+    const records = { type: 'sqlite' as const, file: join(folder, 'stats.db') };
+    await fill(records);
+    expect(await found(records)).toMatchObject({
+      type: 'sqlite',
+      place: records.file,
+      bytes: expect.any(Number),
+      auditEvent: { ...whole, expired: 1 },
+      keySet: { live: 1, expired: 0 },
+      grant: { kind: 'grant', live: 0, expired: 0, bytes: 0 },
+    });
+    const text = await stats(records);
+    expect(text).toMatch(/^sqlite at \S+stats\.db: [\d.]+ KiB on disk\n\nKIND +LIVE +EXPIRED +SIZE +OLDEST +NEWEST\n/);
+    expect(text).toMatch(/\nauditEvent +2 +1 +\d+ B +20\S+Z +20\S+Z\n/);
+    expect((await found(records, '--most', '1')).auditEvent).toMatchObject({ live: 1, cut: true, expired: 1 });
+  });
+
+  it('PostgreSQL: the same, and what the table takes', async () => {
+    const records = { type: 'postgres' as const, connectionString: postgres.url, table: 'counted' };
+    await fill(records);
+    const { bytes, ...rest } = await found(records);
+    expect(rest).toMatchObject({ auditEvent: { ...whole, expired: 1 }, keySet: { live: 1 } });
+    expect(bytes).toBeGreaterThan(8000);
+  });
+
+  it('DynamoDB and Redis: what lives', async () => {
+    const { port } = dynamoDb.address() as AddressInfo;
+    const table = { type: 'dynamodb', table: 'counted', region: 'eu-central-1', endpoint: `http://127.0.0.1:${port}` };
+    await create(table);
+    expect(await found(table)).toMatchObject({ about: expect.stringContaining('six hours'), grant: { live: 0 } });
+    const server = await startRedis();
+    try {
+      await fill({ type: 'redis', url: server.url });
+      expect((await found({ type: 'redis', url: server.url })).auditEvent).toEqual(whole);
+    } finally {
+      await server.remove();
+    }
+  });
+});
+
 describe('what is wrong is said, with a cure', () => {
   it.each<[words: string, args: string[], code: number]>([
     ['gatehouse records create', [], 2],
-    ['gatehouse records create', ['stats'], 2],
+    ['gatehouse records stats', ['look'], 2],
+    ['Say whose records', ['stats'], 2],
+    ['--most takes a whole number', ['stats', '--most', '0'], 2],
+    ['--most belongs to records stats', ['create', '--most', '1'], 2],
     ['--config FILE', ['create'], 2],
     ['cannot be read', ['create', '--config', '/nowhere/gatehouse.yaml'], 1],
   ])('%s: %j', async (words, args, code) => {
-    const result = await gatehouse(['records', ...args]);
+    const result = await gatehouse(['records', ...args], { cwd: folder });
     expect(result.code).toBe(code);
     expect(result.stderr).toContain(words);
   });

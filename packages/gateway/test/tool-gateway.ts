@@ -3,10 +3,12 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { firstOf } from '@mcp-gatehouse/auth/foreign-tokens/first-of';
 import { guard } from '@mcp-gatehouse/auth/guard';
+import { writeIdentityHeaders } from '@mcp-gatehouse/auth/identity-headers';
 import { dangerouslyStaticToken } from '@mcp-gatehouse/auth/static-token';
 import { type ToolRules, toolPolicy } from '@mcp-gatehouse/auth/tool-needs';
 import { mcpEndpoint, type Served } from '../src/mcp-endpoint.ts';
-import { openTarget } from '../src/proxy/forward.ts';
+import { openTarget } from '../src/proxy/target.ts';
+import { streamableRoute } from '../src/target-route.ts';
 import type { Target } from './target.ts';
 
 export const scopes = { read: 'read', write: 'write', admin: 'do everything' };
@@ -62,11 +64,13 @@ export async function startToolGateway(target: Target, tools: ToolRules | undefi
       ...holds,
     }),
   );
-  const opened = openTarget(`${target.url}/mcp`);
+  const opened = openTarget({ url: `${target.url}/mcp` });
   const endpoint = mcpEndpoint({
     resource: resource.uri,
     guard: guard({ resource, verify: firstOf(...tokens) }),
     target: opened,
+    route: streamableRoute(opened),
+    identity: (token) => writeIdentityHeaders(token),
     publicOrigin: origin,
     ...(tools && { tools: toolPolicy({ tools, scopes: Object.keys(scopes), hierarchy: { write: ['read'] } }) }),
   });
@@ -80,7 +84,7 @@ export async function startToolGateway(target: Target, tools: ToolRules | undefi
     async close() {
       server.close();
       server.closeAllConnections();
-      await opened.pool.destroy();
+      await opened.close();
     },
   };
 }

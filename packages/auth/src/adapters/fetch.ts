@@ -4,13 +4,15 @@ import { type HttpHandler, maxBodyBytes } from '../oauth/http.ts';
 /** Undefined: not our path. A body beyond the limit is not read to its end. */
 export function fetchHandler({ owns, handle }: HttpHandler): (request: Request) => Promise<Response | undefined> {
   return async (request) => {
-    const { pathname, search } = new URL(request.url);
-    if (!owns(pathname)) return undefined;
+    const { pathname, search, host } = new URL(request.url);
+    // A `Request` made by hand has no such header, and its address says where it goes.
+    const sentTo = request.headers.get('host') ?? host;
+    if (!owns(pathname, sentTo)) return undefined;
     const reply = await handle({
       method: request.method,
       path: pathname,
       query: search.slice(1),
-      headers: Object.fromEntries(request.headers),
+      headers: { ...Object.fromEntries(request.headers), host: sentTo },
       body: await limitedBody(request),
     });
     if (!reply) return undefined;

@@ -8,7 +8,7 @@ export type NodeHandler = (req: IncomingMessage, res: ServerResponse) => Promise
 
 export function nodeHandler({ owns, handle }: HttpHandler): NodeHandler {
   return async (req, res) => {
-    if (!owns(requestTarget(req).path)) return false;
+    if (!owns(requestTarget(req).path, req.headers.host)) return false;
     let request: HttpRequest | HttpReply;
     try {
       request = await readRequest(req);

@@ -24,7 +24,7 @@ export interface Counters {
 /** A reason counts as the longest of these it begins with: a family, or by itself what a dashboard asks for. */
 const reasons = new Set(
   `authorize body budget callback cimd client client_credentials closed code connections consent failed fault fetch grant
-  guard http id_jag idp introspect issued_token kms message method overflow parameters person records refresh remembered register resource revoke
+  guard http id_jag idp introspect issued_token kms limit message method overflow parameters people person records refresh remembered register resource revoke
   role roles scope session token tool
   access_denied insufficient_scope invalid_client invalid_client_metadata invalid_grant invalid_redirect_uri
   invalid_request invalid_scope invalid_target invalid_token server_error temporarily_unavailable unauthorized_client
@@ -34,7 +34,7 @@ const reasons = new Set(
   client.assertion_signature client.secret_wrong client.unknown code.expired code.redirect_uri code.verifier
   consent.expired consent.forged consent.other_browser grant.code_replayed grant.contention grant.ended grant.generation
   grant.other_client grant.refresh_token_replayed grant.unknown idp.answered idp.invalid idp.token
-  idp.unreachable kms.unavailable records.unavailable register.budget token.audience token.expired token.grant_ended
+  idp.unreachable kms.unavailable people.not_listed records.unavailable register.budget token.audience token.expired token.grant_ended
   token.keys_unavailable token.permission token.role token.scope token.signature`.split(/\s+/),
 );
 

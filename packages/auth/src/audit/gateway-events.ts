@@ -16,8 +16,11 @@ import {
   username,
 } from './field-words.ts';
 
-const toolWord = 'Name of the tool, where tools have rules: at most 100 characters, printable.';
+const toolWord = 'Name of the tool, where tools have rules or calls have limits: at most 100 characters, printable.';
 const rpcMethodWord = 'The MCP method, where no tool was named and it was denied.';
+
+const targetWord = 'The target: its address without a query, or its command.';
+const pid = 'Process id.';
 
 export const gatewayEvents = {
   'keys.changed': {
@@ -30,6 +33,11 @@ export const gatewayEvents = {
     says: 'The gateway accepts connections.',
     level: 'info',
     fields: { host: 'Address it listens on.', port: 'Port it listens on.', issuer: 'The authorization server’s URL.' },
+  },
+  'gateway.metrics': {
+    says: 'Figures for Prometheus are served at /metrics.',
+    level: 'info',
+    fields: { port: 'Port it listens on.' },
   },
   'gateway.keys_unavailable': {
     says: 'The gateway started although its signing keys cannot be read yet.',
@@ -57,6 +65,7 @@ export const gatewayEvents = {
       subject: 'Whose access token it was: the whole subject, as targets see it.',
       tool: toolWord,
       rpcMethod: rpcMethodWord,
+      traceId: 'Where OpenTelemetry is on: the trace it is part of.',
       reason: 'Why a message was refused or denied.',
       cause: 'What went wrong with the target. Log only.',
     },
@@ -69,6 +78,67 @@ export const gatewayEvents = {
     open: true,
     fields: { resource, person, client, reason },
     sometimes: { grant, tool: toolWord, rpcMethod: rpcMethodWord },
+  },
+  'call.limited': {
+    says: 'A caller had used up what a rate limit gives.',
+    level: 'notice',
+    audit: 'refused',
+    open: true,
+    fields: {
+      resource,
+      person,
+      client,
+      reason,
+      rule: 'Which of the resource’s rate limits, from 1.',
+      retryAfterSeconds: 'When there is room again.',
+    },
+    sometimes: { grant, tool: toolWord, rpcMethod: 'The MCP method, where no tool was named.' },
+  },
+  'target.away': {
+    says: 'A target does not answer its health check, or its command does not run.',
+    level: 'warning',
+    fields: { target: targetWord, cause },
+  },
+  'target.back': { says: 'A target answers its health check again.', level: 'info', fields: { target: targetWord } },
+  'stdio.started': {
+    says: 'A process of a stdio target runs.',
+    level: 'info',
+    fields: { target: targetWord, pid },
+    sometimes: { person },
+  },
+  'stdio.ended': {
+    says: 'A process of a stdio target is gone, or could not be started.',
+    level: 'info',
+    fields: { target: targetWord, reason, seconds: 'How long it ran.' },
+    sometimes: { pid, code: 'Its exit code.', signal: 'What ended it.', cause },
+  },
+  'stdio.stderr': {
+    says: 'A process of a stdio target wrote to standard error.',
+    level: 'info',
+    fields: { target: targetWord, pid, text: 'What it wrote, cut and without what a terminal acts on. Log only.' },
+    sometimes: { leftOut: 'Lines before it that were too many.' },
+  },
+  'stdio.unreadable': {
+    says: 'A process of a stdio target wrote what is no message.',
+    level: 'warning',
+    fields: {
+      target: targetWord,
+      pid,
+      reason,
+      bytes: 'How long the line was.',
+      text: 'Its beginning, without what a terminal acts on. Log only.',
+    },
+    sometimes: { leftOut: 'Such lines before it that were too many.' },
+  },
+  'stdio.refused': {
+    says: 'A request to a stdio target found no process to go to.',
+    level: 'warning',
+    fields: { target: targetWord, person, reason },
+  },
+  'telemetry.failed': {
+    says: 'OpenTelemetry could not send; said once a minute at most.',
+    level: 'warning',
+    fields: { cause },
   },
   'authorizer.refused': {
     says: 'The Lambda authorizer refused a request with a token.',

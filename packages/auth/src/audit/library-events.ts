@@ -69,6 +69,13 @@ export const libraryEvents = {
     fields: { reason, transient },
     sometimes: { client, cause },
   },
+  'people.not_listed': {
+    says: 'Somebody signed in whom the operator’s list does not have: the client was told, and got nothing.',
+    level: 'notice',
+    audit: 'refused',
+    open: true,
+    fields: { client, person, resource, reason },
+  },
   'code.issued': {
     says: 'A person signed in; their grant was made and the client got its code.',
     level: 'info',
@@ -82,6 +89,13 @@ export const libraryEvents = {
     audit: 'success',
     fields: { client, grantType, resource, scope },
     sometimes: accessDetails,
+  },
+  'token.development': {
+    says: 'An operator made an access token for trying things out.',
+    level: 'warning',
+    audit: 'success',
+    fields: { resource, scope, seconds: 'How long it lives.' },
+    sometimes: { person, subject: 'Of no person: first 8 characters of the SHA-256 of the subject.' },
   },
   'grant.grace_replay': {
     says: 'The refresh token before the current one came again within its grace and got the same answer.',
@@ -98,10 +112,17 @@ export const libraryEvents = {
     sometimes: { person },
   },
   'grant.revoked': {
-    says: 'A grant was ended by its client or its person.',
+    says: 'A grant was ended by its client, its person or an operator.',
     level: 'notice',
     audit: 'success',
-    fields: { grant, by: 'Who ended it: `client` or `person`.', client },
+    fields: { grant, by: 'Who ended it: `client`, `person` or `operator`.', client },
+    sometimes: { person },
+  },
+  'grant.not_listed': {
+    says: 'The operator’s list no longer has the person: the grant was ended.',
+    level: 'notice',
+    audit: 'refused',
+    fields: { grant, client, reason },
     sometimes: { person },
   },
   'grant.identity_ended': {

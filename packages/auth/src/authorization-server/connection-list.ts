@@ -22,6 +22,6 @@ export async function liveGrants(
 }
 
 /** A code that nobody redeemed in time gave nobody anything. */
-function isLive({ endedAt, generation, codeExpiresAt }: Grant, now: number): boolean {
+export function isLive({ endedAt, generation, codeExpiresAt }: Grant, now: number): boolean {
   return endedAt === undefined && (generation > 0 || now < codeExpiresAt);
 }

@@ -19,6 +19,8 @@ export interface Grant {
   readonly identity: { readonly issuer: string; readonly subject: string };
   /** Those of the provider's groups that the operator's rules speak of, as the provider last said. */
   readonly groups?: readonly string[];
+  /** Of their verified e-mail address, where it is one of the operator's list: what admitted them, as the provider last said. */
+  readonly emailDomain?: string;
   readonly scope: readonly string[];
   readonly resource: string;
   readonly redirectUri: string;
@@ -35,7 +37,7 @@ export interface Grant {
   readonly sessionDueAt?: number;
   /** Set when the grant is over; it is kept for as long as an access token of it could still live. */
   readonly endedAt?: number;
-  readonly endReason?: 'code_replayed' | 'refresh_token_replayed' | 'revoked' | 'identity_ended';
+  readonly endReason?: 'code_replayed' | 'refresh_token_replayed' | 'revoked' | 'identity_ended' | 'not_listed';
 }
 
 /** A credential whose MAC was right: it is genuine, whatever its age. The code is generation 0. */
@@ -84,8 +86,13 @@ export function isDue({ sessionDueAt }: Grant, identityCheckSeconds: number, now
 
 /** What is known of the person behind a grant that was due. */
 export type Standing =
-  /** The provider knows them; its groups that count, and when it is to be asked again. */
-  | { readonly outcome: 'confirmed'; readonly groups: readonly string[]; readonly dueAt: number }
+  /** The provider knows them; what it says of them that counts, and when it is to be asked again. */
+  | {
+      readonly outcome: 'confirmed';
+      readonly groups: readonly string[];
+      readonly emailDomain?: string;
+      readonly dueAt: number;
+    }
   /** Nobody could say, and that may be so for now; `dueAt`: no need to look before then. */
   | { readonly outcome: 'unknown'; readonly dueAt?: number }
   /** Nobody could say for too long. */
@@ -168,14 +175,21 @@ export function confirm(grant: Grant, decision: GrantDecision, standing: Standin
   if (standing.outcome === 'stale') return { outcome: 'postpone', retrySeconds: standing.retrySeconds };
   const { dueAt } = standing;
   if (dueAt === undefined) return decision;
-  const { groups, ...rest } = decision.next;
-  const counted = standing.outcome === 'confirmed' ? standing.groups : (groups ?? []);
-  return { ...decision, next: { ...rest, ...(counted.length > 0 && { groups: counted }), sessionDueAt: dueAt } };
+  if (standing.outcome !== 'confirmed') return { ...decision, next: { ...decision.next, sessionDueAt: dueAt } };
+  const { groups: _, emailDomain: __, ...rest } = decision.next;
+  const { groups, emailDomain } = standing;
+  const known = { ...(groups.length > 0 && { groups }), ...(emailDomain !== undefined && { emailDomain }) };
+  return { ...decision, next: { ...rest, ...known, sessionDueAt: dueAt } };
 }
 
 /** The grant of a person whom the identity provider no longer knows. */
 export function identityEnded(grant: Grant, now: number): Grant {
   return { ...grant, endedAt: now, endReason: 'identity_ended' };
+}
+
+/** The grant of a person whom the operator's list no longer has. */
+export function notListed(grant: Grant, now: number): Grant {
+  return { ...grant, endedAt: now, endReason: 'not_listed' };
 }
 
 /** What only a code brings: redirect URI and code verifier (RFC 6749 §4.1.3, RFC 7636 §4.6). */

@@ -17,10 +17,14 @@ import {
   describeWithout,
   type IdentitySession,
   isUsableSession,
+  passesTokenOn,
+  sealedToken,
   sessionContext,
   sessionEnd,
+  tokenGoodUntil,
   within,
 } from './identity-session-record.ts';
+import { listedDomain } from './people.ts';
 
 export interface RenewalOptions extends IdentitySessionOptions {
   readonly waitSeconds: number;
@@ -49,20 +53,27 @@ interface Attempt {
   readonly text: string;
   /** As it is once the attempt is off it. */
   readonly session: IdentitySession;
+  /** When the record may go that will be looked at again at `dueAt`. */
+  readonly until: (dueAt: number) => number;
 }
 
-export function renewal(options: RenewalOptions): IdentitySessions['check'] {
-  const { records, keyring, identityProvider, roles, lifetimes, log, now, waitSeconds } = options;
+export function renewal(options: RenewalOptions): Pick<IdentitySessions, 'check' | 'endGrant'> {
+  const { records, keyring, identityProvider, roles, people, resources = [] } = options;
+  const { lifetimes, log, now, waitSeconds } = options;
   const { identityCheckSeconds, identityStaleSeconds, accessTokenSeconds } = lifetimes;
 
-  return async (grantId, grant) => {
+  return { check, endGrant };
+
+  async function check(grantId: string, grant: Grant, need?: 'token' | 'facts'): Promise<Standing> {
     const stored = await records.get('identitySession', grantId);
     if (!stored || stored.value.over) return { outcome: 'over', reason: 'session.missing' };
     const session = stored.value;
     const time = now();
     const age = time - session.renewedAt;
     // Somebody else's answer, or one that came too late for its own refresh.
-    if (age >= -skewSeconds && age < identityCheckSeconds) return confirmed(session);
+    const recent = age >= -skewSeconds && age < identityCheckSeconds;
+    const enough = need === undefined || (need === 'token' && time < tokenGoodUntil(session));
+    if (recent && enough) return confirmed(session);
 
     const text = identityProvider.renew && keyring.open(sessionContext(grantId), session.sealed);
     if (text === undefined) return unaskable(grantId, session);
@@ -72,18 +83,20 @@ export function renewal(options: RenewalOptions): IdentitySessions['check'] {
     const taken: IdentitySession = lost ? { ...before, failures: before.failures + 1, lost: true } : before;
     const leaseUntil = time + Math.max(leaseSeconds, pauseAfter(taken.failures));
     const leased = { ...taken, attempt: { by, leaseUntil } };
-    if (!(await records.replace('identitySession', stored, leased, sessionEnd(grant, leaseUntil, lifetimes)))) {
-      return unknown(session);
-    }
+    // Of a client that cannot refresh the session ends with its access token, whatever is asked for meanwhile.
+    const short = need === 'token' && (stored.expiresAt ?? Infinity) <= time + accessTokenSeconds + 300;
+    const until = (dueAt: number) =>
+      short && stored.expiresAt !== undefined ? stored.expiresAt : sessionEnd(grant, dueAt, lifetimes);
+    if (!(await records.replace('identitySession', stored, leased, until(leaseUntil)))) return unknown(session);
 
-    const asking = ask({ grantId, grant, by, text, session: taken });
+    const asking = ask({ grantId, grant, by, text, session: taken, until });
     const standing = await within(waitSeconds, asking);
     if (standing) return standing;
     log({ event: 'session.slow', grant: grantId });
-    const later = asking.then((late) => (late.outcome === 'over' ? endLate(grantId, late.reason) : undefined));
+    const later = asking.then((late) => (late.outcome === 'over' ? endGrant(grantId, late.reason) : undefined));
     options.background?.(later);
     return unknown(leased);
-  };
+  }
 
   /** Never rejects: it may go on when nobody waits for it any more. */
   async function ask(attempt: Attempt): Promise<Standing> {
@@ -109,12 +122,15 @@ export function renewal(options: RenewalOptions): IdentitySessions['check'] {
         ? { outcome: 'over', reason }
         : standing;
     }
-    const { retryAt: _, lost: __, ...rest } = session;
+    const time = now();
+    const { emailDomain: domain = session.emailDomain, accessToken } = answer;
+    const emailDomain = listedDomain(people, domain);
     const renewed: IdentitySession = {
-      ...rest,
       sealed: keyring.seal(sessionContext(grantId), answer.session),
-      groups: countedGroups(answer.groups, roles),
-      renewedAt: now(),
+      groups: countedGroups(answer.groups, roles, people?.groups),
+      ...(emailDomain !== undefined && { emailDomain }),
+      ...(passesTokenOn(resources, grant.resource) && sealedToken(keyring, grantId, accessToken, time)),
+      renewedAt: time,
       failures: 0,
     };
     const outcome = await storePatiently(attempt, renewed, renewed.renewedAt + identityCheckSeconds);
@@ -161,16 +177,16 @@ export function renewal(options: RenewalOptions): IdentitySessions['check'] {
   }
 
   /** Only into the record that still carries this attempt: after its lease another one may have asked. */
-  function store({ grantId, grant, by }: Attempt, value: IdentitySession, dueAt: number) {
+  function store({ grantId, by, until }: Attempt, value: IdentitySession, dueAt: number) {
     return update<Stored, 'identitySession', StoreFault | undefined>(records, 'identitySession', grantId, (found) => {
       if (!found || found.value.over) return { result: 'over' };
       if (found.value.attempt?.by !== by) return { result: 'overtaken' };
-      return { write: { value, expiresAt: sessionEnd(grant, dueAt, lifetimes) }, result: undefined };
+      return { write: { value, expiresAt: until(dueAt) }, result: undefined };
     });
   }
 
-  /** The refresh was answered before the provider said no: what it was given ends now. */
-  async function endLate(grantId: string, reason: string): Promise<void> {
+  /** No refresh was there to hear that the provider said no: what it was given ends now. */
+  async function endGrant(grantId: string, reason: string): Promise<void> {
     try {
       const grant = await update<Stored, 'grant', Grant | undefined>(records, 'grant', grantId, (stored) => {
         if (!stored || stored.value.endedAt !== undefined) return { result: undefined };
@@ -179,7 +195,8 @@ export function renewal(options: RenewalOptions): IdentitySessions['check'] {
       });
       if (!grant) return;
       options.grantEnded(grantId);
-      log({ event: 'grant.identity_ended', grant: grantId, client: grant.clientDigest.slice(0, 8), reason });
+      const [client, person] = [grant.clientDigest.slice(0, 8), grant.subject.slice(0, 8)];
+      log({ event: 'grant.identity_ended', grant: grantId, client, person, reason });
       await options.end(grantId);
     } catch (error) {
       // The attempt stays unfinished, so the provider is asked once more when its lease is over.
@@ -187,8 +204,9 @@ export function renewal(options: RenewalOptions): IdentitySessions['check'] {
     }
   }
 
-  function confirmed({ groups, renewedAt }: IdentitySession): Standing {
-    return { outcome: 'confirmed', groups, dueAt: renewedAt + identityCheckSeconds };
+  function confirmed({ groups, emailDomain, renewedAt }: IdentitySession): Standing {
+    const dueAt = renewedAt + identityCheckSeconds;
+    return { outcome: 'confirmed', groups, ...(emailDomain !== undefined && { emailDomain }), dueAt };
   }
 
   /** Nobody knows; for how long that may be so counts from the last answer, and one from a far future counts for nothing. */
@@ -228,9 +246,9 @@ function waits(until: number | undefined, time: number): boolean {
 /** The interface is typed, and a provider may be anybody's. */
 function readAnswer(answer: RenewedSession | undefined): RenewedSession {
   if (!isUsableSession(answer?.session)) throw new Error('the renewed session is no usable text');
-  const { groups, session } = answer;
+  const { groups, session, emailDomain, accessToken } = answer;
   if (!Array.isArray(groups) || !groups.every((group) => typeof group === 'string')) {
     throw new Error('the groups are no list of names');
   }
-  return { groups, session };
+  return { groups, session, ...(emailDomain !== undefined && { emailDomain }), ...(accessToken && { accessToken }) };
 }

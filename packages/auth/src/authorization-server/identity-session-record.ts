@@ -1,6 +1,9 @@
 /** The record of an identity provider's session: what is in it, how long it lives, and what must not be seen of it. */
 import type { Kinds } from '@mcp-gatehouse/records';
+import type { ProviderToken } from '../identity-providers/identity-provider.ts';
 import { describeCause } from '../oauth/error.ts';
+import type { Resource } from '../oauth/resource.ts';
+import type { Keyring } from '../sealing/keyring.ts';
 import type { Grant } from './grant.ts';
 import type { Lifetimes } from './parts.ts';
 
@@ -10,6 +13,14 @@ export interface IdentitySession {
   readonly sealed: string;
   /** As the provider last said: a grant that went on without waiting for the answer finds them here. */
   readonly groups: readonly string[];
+  /** Likewise: of the person's verified e-mail address, where the operator's list has it. */
+  readonly emailDomain?: string;
+  /** The provider's access token, where the grant's resource passes it on: sealed in `tokenContext`. */
+  readonly accessToken?: {
+    readonly sealed: string;
+    /** Left out: the provider does not say that it ends. */
+    readonly endsAt?: number;
+  };
   /** When the provider last said that the person is who they were; the sign-in counts. */
   readonly renewedAt: number;
   /** Attempts since then that learnt nothing. */
@@ -27,6 +38,42 @@ export interface IdentitySession {
 export const identitySessionKinds: Kinds<{ identitySession: IdentitySession }> = { identitySession: {} };
 
 export const sessionContext = (grantId: string): string => `identitySession ${grantId}`;
+
+export const tokenContext = (grantId: string): string => `identitySession ${grantId} access token`;
+
+/** Longer than any that fits into a header; what a provider gives beyond that is none. */
+const maxTokenLength = 16 * 1024;
+
+/** As it is kept; undefined: there is none that could be used. */
+export function sealedToken(
+  keyring: Pick<Keyring, 'seal'>,
+  grantId: string,
+  given: ProviderToken | undefined,
+  now: number,
+): Required<Pick<IdentitySession, 'accessToken'>> | undefined {
+  if (given === undefined) return undefined;
+  const { token, expiresIn } = given;
+  // RFC 6750 §2.1: what cannot stand in the header is no bearer token.
+  if (typeof token !== 'string' || token.length > maxTokenLength || !/^[A-Za-z0-9._~+/-]+=*$/.test(token))
+    return undefined;
+  if (expiresIn !== undefined && !(Number.isFinite(expiresIn) && expiresIn > 0)) return undefined;
+  const sealed = keyring.seal(tokenContext(grantId), token);
+  return { accessToken: { sealed, ...(expiresIn !== undefined && { endsAt: now + Math.floor(expiresIn) }) } };
+}
+
+/**
+ * From when another should be had before this one is passed on: it must live for as long as a request may take. One that
+ * lives shortly in any case is used for half of its life.
+ */
+export function tokenGoodUntil({ accessToken, renewedAt }: IdentitySession): number {
+  if (accessToken?.endsAt === undefined) return Number.POSITIVE_INFINITY;
+  return accessToken.endsAt - Math.min(60, Math.max(0, Math.floor((accessToken.endsAt - renewedAt) / 2)));
+}
+
+/** Whether the targets of a resource are given the provider's access token. */
+export function passesTokenOn(resources: readonly Resource[], uri: string): boolean {
+  return resources.some((resource) => resource.uri === uri && resource.providerToken === true);
+}
 
 /** A provider's refresh token and what belongs to it; every database can keep as much. */
 export const maxSessionLength = 32 * 1024;

@@ -3,8 +3,9 @@
  * It is what takes a person's refresh tokens away once the provider no longer knows them (RFC 9700 §4.14.2).
  */
 import { type Records, update } from '@mcp-gatehouse/records';
-import type { IdentityProvider } from '../identity-providers/identity-provider.ts';
+import type { IdentityProvider, ProviderToken } from '../identity-providers/identity-provider.ts';
 import { describeCause } from '../oauth/error.ts';
+import type { Resource } from '../oauth/resource.ts';
 import type { RoleRules } from '../resource-server/require.ts';
 import type { Keyring } from '../sealing/keyring.ts';
 import type { Grant, Standing } from './grant.ts';
@@ -13,17 +14,22 @@ import {
   describeWithout,
   type IdentitySession,
   isUsableSession,
+  sealedToken,
   sessionContext,
   sessionEnd,
   within,
 } from './identity-session-record.ts';
 import type { Lifetimes, Log } from './parts.ts';
+import type { People } from './people.ts';
 
 export interface IdentitySessionOptions {
   readonly records: Records<{ grant: Grant; identitySession: IdentitySession }>;
   readonly keyring: Pick<Keyring, 'seal' | 'open'>;
   readonly identityProvider: Pick<IdentityProvider, 'renew' | 'end'>;
   readonly roles?: RoleRules;
+  readonly people?: People;
+  /** Those that pass the provider's access token on are the only ones it is kept for; none unless told. */
+  readonly resources?: readonly Resource[];
   readonly lifetimes: Pick<
     Lifetimes,
     'identityCheckSeconds' | 'identityStaleSeconds' | 'refreshIdleSeconds' | 'grantSeconds' | 'accessTokenSeconds'
@@ -46,8 +52,13 @@ export interface IdentitySessions {
   hold(grantId: string, signIn: HeldSignIn, expiresAt: number): Promise<number | undefined>;
   /** The code is being redeemed: from now on the session lives as long as the grant can. */
   keep(grantId: string, grant: Grant, refreshable: boolean): Promise<void>;
-  /** What is known of the person of a grant that is due; asks the provider where nobody else does. */
-  check(grantId: string, grant: Grant): Promise<Standing>;
+  /**
+   * What is known of the person of a grant that is due; asks the provider where nobody else does. `need`: asks also where it
+   * was asked lately, for an access token that lives on, or for facts that were not kept when it answered.
+   */
+  check(grantId: string, grant: Grant, need?: 'token' | 'facts'): Promise<Standing>;
+  /** Ends a grant of whose person the provider said no when no refresh was there to hear it. Never rejects. */
+  endGrant(grantId: string, reason: string): Promise<void>;
   /** Ends the session of a grant that is over, at the provider and here. Bears repetition; never rejects. */
   end(grantId: string): Promise<void>;
   /** Ends at the provider a session that no grant hangs on. Never rejects. */
@@ -58,6 +69,9 @@ export interface HeldSignIn {
   readonly session: string | undefined;
   /** Those that count. */
   readonly groups: readonly string[];
+  readonly emailDomain?: string | undefined;
+  /** Where the resource passes it on. */
+  readonly accessToken?: ProviderToken | undefined;
   readonly signedInAt: number;
 }
 
@@ -95,7 +109,8 @@ export function identitySessions(options: IdentitySessionOptions): IdentitySessi
       grantId,
       (stored) => {
         if (!stored) return { result: undefined };
-        const value: IdentitySession = { ...stored.value, over: true };
+        const { accessToken: _, ...kept } = stored.value;
+        const value: IdentitySession = { ...kept, over: true };
         // Kept as long as the ended grant is: whoever revokes that once more tries this once more.
         return { write: { value, expiresAt: now() + accessTokenSeconds + 300 }, result: value };
       },
@@ -107,7 +122,7 @@ export function identitySessions(options: IdentitySessionOptions): IdentitySessi
   }
 
   return {
-    async hold(grantId, { session, groups, signedInAt }, expiresAt) {
+    async hold(grantId, { session, groups, emailDomain, accessToken, signedInAt }, expiresAt) {
       if (session === undefined) return undefined;
       if (identityProvider.renew === undefined || !isUsableSession(session)) {
         log({ event: 'session.unusable', grant: grantId });
@@ -115,7 +130,14 @@ export function identitySessions(options: IdentitySessionOptions): IdentitySessi
         return undefined;
       }
       const sealed = keyring.seal(sessionContext(grantId), session);
-      const held = { sealed, groups, renewedAt: signedInAt, failures: 0 };
+      const held = {
+        sealed,
+        groups,
+        ...(emailDomain !== undefined && { emailDomain }),
+        ...sealedToken(keyring, grantId, accessToken, signedInAt),
+        renewedAt: signedInAt,
+        failures: 0,
+      };
       await records.create('identitySession', grantId, held, expiresAt);
       return signedInAt + identityCheckSeconds;
     },
@@ -129,7 +151,7 @@ export function identitySessions(options: IdentitySessionOptions): IdentitySessi
         result: undefined,
       }));
     },
-    check: renewal({ ...options, waitSeconds, end, discard }),
+    ...renewal({ ...options, waitSeconds, end, discard }),
     end,
     discard,
   };

@@ -14,6 +14,7 @@ import type { ClientRegistry, Registration } from './clients/registered.ts';
 import type { Budgets } from './endpoint-budgets.ts';
 import type { AssertionIssuer } from './grant-types/jwt-bearer.ts';
 import type { IdentitySessions } from './identity-session.ts';
+import type { People } from './people.ts';
 import type { AuthRecords } from './records.ts';
 import type { SingleUse } from './single-use.ts';
 
@@ -91,6 +92,8 @@ export interface Parts {
   readonly grantEnded: (grantId: string) => void;
   /** Who may do what; left out: tokens say nothing of roles. */
   readonly roles?: RoleRules;
+  /** Who may come in; left out: everybody whom the provider signs in. */
+  readonly people?: People;
   readonly browserCookie: BrowserCookie;
   readonly privateUseSchemes: readonly string[];
   /** Whether the operator lets answers go there, for clients that are not configured. */

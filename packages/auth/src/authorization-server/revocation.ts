@@ -7,8 +7,8 @@ import { unavailable } from '../oauth/error.ts';
 import type { Grant } from './grant.ts';
 import type { Lifetimes, Log } from './parts.ts';
 
-/** `client` at the revocation endpoint, `person` on their own page. */
-export type RevokedBy = 'client' | 'person';
+/** `client` at the revocation endpoint, `person` on their own page, `operator` at the command line. */
+export type RevokedBy = 'client' | 'person' | 'operator';
 
 /** `over`: there was nothing left to end. `refused`: the grant is not theirs; nothing changed. */
 export type RevocationOutcome = 'ended' | 'over' | 'refused';

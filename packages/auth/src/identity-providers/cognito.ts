@@ -45,6 +45,7 @@ export function cognito(options: CognitoOptions): IdentityProvider {
     ...(scope && { scope }),
     ...(timeoutSeconds !== undefined && { timeoutSeconds }),
     groupsClaim: 'cognito:groups',
+    emailProof: 'cognito',
     endpoints: {
       authorization: `${domain}/oauth2/authorize`,
       token: `${domain}/oauth2/token`,

@@ -42,7 +42,10 @@ export interface GithubOptions {
   readonly now?: () => number;
 }
 
-/** Throws a `TypeError` for a `baseUrl` that is none. */
+/**
+ * Throws a `TypeError` for a `baseUrl` that is none. Nothing is said of e-mail: addresses need a scope of their own, and stand
+ * behind an endpoint that is not asked. Lists of people go by user or group here.
+ */
 export function github(options: GithubOptions): IdentityProvider {
   const { clientId, clientSecret, scope = [], timeoutSeconds = 10 } = options;
   const now = options.now ?? (() => Math.floor(Date.now() / 1000));
@@ -67,7 +70,13 @@ export function github(options: GithubOptions): IdentityProvider {
     });
   const read = (session: string) => {
     const { accessToken = '', refreshToken, expiresAt } = readProviderSession(session, issuer, ['accessToken']);
-    return { accessToken, refreshToken, expired: expiresAt !== undefined && now() >= Number(expiresAt) };
+    const expiresIn = expiresAt === undefined ? undefined : Number(expiresAt) - now();
+    return { accessToken, refreshToken, expiresIn, expired: expiresIn !== undefined && expiresIn <= 0 };
+  };
+  /** What is passed on, where it is: the token that the session holds in any case. */
+  const accessTokenOf = (session: string) => {
+    const { accessToken: token, expiresIn } = read(session);
+    return { accessToken: { token, ...(expiresIn !== undefined && { expiresIn }) } };
   };
   const refresh = (at: GithubCredentials, refreshToken: string) =>
     requestTokens(at, { grant_type: 'refresh_token', refresh_token: refreshToken });
@@ -112,7 +121,8 @@ export function github(options: GithubOptions): IdentityProvider {
       const subject = await requestSubject(at, tokens.accessToken);
       if (subject === undefined) throw new IdentityProviderError('idp.github.user.status_401', { transient: false });
       const groups = await groupsOf(at, tokens.accessToken);
-      return { identity: { issuer, subject }, groups, session: sessionOf(tokens) };
+      const session = sessionOf(tokens);
+      return { identity: { issuer, subject }, groups, ...accessTokenOf(session), session };
     },
     async renew(session, identity) {
       const at = requests();
@@ -125,8 +135,9 @@ export function github(options: GithubOptions): IdentityProvider {
       try {
         if (identity.issuer !== issuer)
           throw new IdentityProviderError('idp.session.other_issuer', { transient: true });
-        let { accessToken, refreshToken, expired } = read(session);
-        if (expired && refreshToken !== undefined) accessToken = await replaced(refreshToken);
+        let { accessToken, refreshToken, expiresIn = Infinity } = read(session);
+        // A little early, for whoever passes it on: it must live for as long as a request may take.
+        if (expiresIn <= renewBeforeSeconds && refreshToken !== undefined) accessToken = await replaced(refreshToken);
         let subject = await requestSubject(at, accessToken);
         // By GitHub's clock it may have expired before it did by ours.
         if (subject === undefined && current === session && refreshToken !== undefined) {
@@ -135,7 +146,7 @@ export function github(options: GithubOptions): IdentityProvider {
         }
         if (subject === undefined) throw definitely('idp.renew.refused.unauthorized');
         if (subject !== identity.subject) throw definitely('idp.renew.other_person');
-        return { groups: await groupsOf(at, accessToken), session: current };
+        return { groups: await groupsOf(at, accessToken), ...accessTokenOf(current), session: current };
       } catch (error) {
         throw renewalFailure(error, current === session ? undefined : current);
       }
@@ -154,6 +165,8 @@ export function github(options: GithubOptions): IdentityProvider {
     },
   };
 }
+
+const renewBeforeSeconds = 60;
 
 const definitely = (reason: string) => new IdentityProviderError(reason, { transient: false });
 

@@ -1,4 +1,7 @@
-/** The identity provider: who signs people in. Its tokens never leave this folder (SEC-07). */
+/**
+ * The identity provider: who signs people in. Its refresh tokens never leave this folder in the clear; its access token does
+ * for a resource whose operator asks for it, and for no other (SEC-07).
+ */
 import { createHash } from 'node:crypto';
 
 /** Who a person is: the pair is the identity, and nothing else is (SEC, rule 12). */
@@ -50,11 +53,25 @@ export class IdentityProviderError extends Error {
   }
 }
 
+/** A bearer token of the provider for its own APIs (RFC 6750). */
+export interface ProviderToken {
+  readonly token: string;
+  /** Seconds from now; left out: the provider does not say that it ends. */
+  readonly expiresIn?: number;
+}
+
 /** What the identity provider says of somebody who signed in. */
 export interface SignIn {
   readonly identity: Identity;
   /** The provider's own groups of the person, at most 200 of at most 256 characters; empty where it says nothing. */
   readonly groups: readonly string[];
+  /**
+   * Of an e-mail address that the provider says is verified, in ASCII and lower case. Null: there is an address, and it is
+   * not; left out: nothing is said of one. The address itself is kept nowhere.
+   */
+  readonly emailDomain?: string | null;
+  /** Its access token, from this sign-in; dropped unless the resource is one that passes it on. */
+  readonly accessToken?: ProviderToken;
   /**
    * What it takes to ask the provider about the person again, its refresh token among it: text that only its maker
    * reads, to be sealed before it is stored. Left out: it cannot be asked.
@@ -65,6 +82,9 @@ export interface SignIn {
 /** What the provider says of the person now; the session in the place of the one that was used. */
 export interface RenewedSession {
   readonly groups: readonly string[];
+  /** As in `SignIn`; left out: what was known stays. */
+  readonly emailDomain?: string | null;
+  readonly accessToken?: ProviderToken;
   readonly session: string;
 }
 

@@ -9,9 +9,10 @@ import { isLoopbackHost } from '../oauth/redirect-uri.ts';
 import { boundedFetch, requestSignals } from './bounded-fetch.ts';
 import { renewalFailure, signInFailure } from './failures.ts';
 import { type ClaimPath, groupsOf } from './groups.ts';
-import { type IdentityProvider, IdentityProviderError } from './identity-provider.ts';
+import { type IdentityProvider, IdentityProviderError, type ProviderToken } from './identity-provider.ts';
 import { checkedParameters } from './parameters.ts';
-import { providerSession, readProviderSession } from './provider-session.ts';
+import { isToken, providerSession, readProviderSession } from './provider-session.ts';
+import { type EmailProof, verifiedEmailDomain } from './verified-email.ts';
 
 export interface OidcOptions {
   /** Exactly as in its discovery document and its id_tokens. */
@@ -32,6 +33,8 @@ export interface OidcOptions {
   readonly authorizationParameters?: Readonly<Record<string, string>>;
   /** The claim that holds the person's groups, a list of strings; left out, there are none. */
   readonly groupsClaim?: ClaimPath;
+  /** How it says that an address is the person's own; `email_verified` unless told. */
+  readonly emailProof?: EmailProof;
   /** Claims an id_token must have with exactly this value; another person is refused, at a sign-in and ever after. */
   readonly requiredClaims?: Readonly<Record<string, string>>;
   /**
@@ -109,6 +112,10 @@ export function oidc(options: OidcOptions): IdentityProvider {
     if (claims !== undefined) await oauth.validateApplicationLevelSignature(as, answer, http());
     return claims;
   };
+  const personOf = (claims: Readonly<Record<string, unknown>>) => {
+    const emailDomain = verifiedEmailDomain(claims, options.emailProof);
+    return { groups: groupsOf(claims, groupsClaim), ...(emailDomain !== undefined && { emailDomain }) };
+  };
   const lacksClaim = (claims: Readonly<Record<string, unknown>>) =>
     Object.entries(options.requiredClaims ?? {}).some(([name, value]) => claims[name] !== value);
   const refreshed = async (as: oauth.AuthorizationServer, refreshToken: string, http: Http) => {
@@ -170,10 +177,13 @@ export function oidc(options: OidcOptions): IdentityProvider {
           throw new IdentityProviderError('idp.no_subject', { transient: false });
         if (lacksClaim(claims)) throw new IdentityProviderError('idp.other_claims', { transient: false });
         const identity = { issuer: claims.iss, subject: claims.sub };
-        const groups = groupsOf(claims, groupsClaim);
         const { refresh_token: refreshToken } = tokens;
-        if (refreshToken === undefined) return { identity, groups };
-        return { identity, groups, session: providerSession(claims.iss, { refreshToken }) };
+        return {
+          identity,
+          ...personOf(claims),
+          ...accessTokenOf(tokens),
+          ...(refreshToken !== undefined && { session: providerSession(claims.iss, { refreshToken }) }),
+        };
       } catch (error) {
         throw signInFailure(error);
       }
@@ -198,14 +208,15 @@ export function oidc(options: OidcOptions): IdentityProvider {
           if (claims.sub !== identity.subject || claims.iss !== identity.issuer)
             throw new IdentityProviderError('idp.renew.other_person', { transient: false });
           if (lacksClaim(claims)) throw new IdentityProviderError('idp.renew.other_claims', { transient: false });
-          return { groups: groupsOf(claims, groupsClaim), session: renewed ?? session };
+          return { ...personOf(claims), ...accessTokenOf(tokens), session: renewed ?? session };
         }
         // Core §12.2 lets a provider leave the id_token out. A token is answer enough then, except about claims.
-        if (groupsClaim === undefined && options.requiredClaims === undefined)
-          return { groups: [], session: renewed ?? session };
+        const asksForEmail = scope.split(' ').includes('email') && as.userinfo_endpoint !== undefined;
+        if (groupsClaim === undefined && options.requiredClaims === undefined && !asksForEmail)
+          return { groups: [], ...accessTokenOf(tokens), session: renewed ?? session };
         const said = await userInfo(as, tokens.access_token, identity.subject, http);
         if (lacksClaim(said)) throw new IdentityProviderError('idp.renew.other_claims', { transient: false });
-        return { groups: groupsOf(said, groupsClaim), session: renewed ?? session };
+        return { ...personOf(said), ...accessTokenOf(tokens), session: renewed ?? session };
       } catch (error) {
         throw renewalFailure(error, renewed);
       }
@@ -236,6 +247,14 @@ export function oidc(options: OidcOptions): IdentityProvider {
     if (said.sub !== subject) throw new IdentityProviderError('idp.renew.other_person', { transient: false });
     return said;
   }
+}
+
+/** One that is bound to a key (RFC 9449) would be of no use to whoever it is passed on to. */
+function accessTokenOf({ access_token: token, token_type: type, expires_in: expiresIn }: oauth.TokenEndpointResponse): {
+  readonly accessToken?: ProviderToken;
+} {
+  if (type !== 'bearer' || !isToken(token)) return {};
+  return { accessToken: { token, ...(expiresIn !== undefined && { expiresIn }) } };
 }
 
 /** The session with the refresh token that came back; undefined: none did. */

@@ -39,6 +39,7 @@ export function google(options: GoogleOptions): OidcOptions {
     ...shared(options, 'Google', []),
     issuer: 'https://accounts.google.com',
     groupsClaim: options.groupsClaim ?? 'hd',
+    emailProof: 'google',
     authorizationParameters: {
       access_type: 'offline',
       prompt: 'consent',
@@ -125,6 +126,7 @@ export function entra(options: EntraOptions): OidcOptions {
   return {
     ...shared(options, 'Microsoft', ['profile', 'offline_access']),
     issuer: `${originOf('authority', authority)}/${tenant.toLowerCase()}/v2.0`,
+    emailProof: 'entra',
     groupsClaim: options.groupsClaim ?? 'groups',
   };
 }

@@ -22,8 +22,11 @@ export interface HttpReply {
 
 /** What an adapter puts on the network. */
 export interface HttpHandler {
-  /** Whether `handle` answers this path, so that nobody else's body is read for it. */
-  owns(path: string): boolean;
+  /**
+   * Whether `handle` answers this path, so that nobody else's body is read for it. `host` is the request's Host header,
+   * which counts where several hosts are served; left out, the path of any of them will do.
+   */
+  owns(path: string, host?: string): boolean;
   /** Never throws; undefined where the path is none of ours. */
   handle(request: HttpRequest): Promise<HttpReply | undefined>;
 }

@@ -10,6 +10,13 @@ export interface Resource {
   readonly scopes: Readonly<Record<string, string>>;
   /** The minimal scopes for basic use: the challenge's and the metadata's. All of `scopes` unless told. */
   readonly defaultScope?: readonly string[];
+  /** What signed assertions of the caller's identity for the target behind it say in `aud`; none are made unless told. */
+  readonly assertionAudience?: string;
+  /**
+   * Whether the identity provider's own access token is kept, sealed, for who comes here, so that the target can be given it:
+   * it can then act as the person at the provider. Needs a provider that can be asked again; no unless told.
+   */
+  readonly providerToken?: boolean;
 }
 
 export function defaultScopeOf(resource: Resource): readonly string[] {

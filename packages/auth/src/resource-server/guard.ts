@@ -86,6 +86,12 @@ export function guard(options: GuardOptions): Guard {
   };
 }
 
+/** What the guard says to a token whose grant has ended, for whoever learns of that after the guard. */
+export function endedReply(resource: Resource): HttpReply {
+  const facts = { resourceMetadata: protectedResourceMetadataUrl(resource.uri), scope: defaultScopeOf(resource) };
+  return challenge(facts, invalidToken('token.grant_ended'));
+}
+
 export function isReply(result: AccessToken | HttpReply): result is HttpReply {
   return 'status' in result;
 }

@@ -24,6 +24,8 @@ export function ownTokens({ skewSeconds = 5, cacheSize = 10_000, ...options }: O
 export interface PublishedKeysOptions {
   /** Of a Gatehouse: where its keys are is known, and needs no discovery. */
   readonly issuer: string;
+  /** Somewhere else all the same, such as an address inside a network; https, or http on loopback. */
+  readonly jwksUri?: string;
   readonly now: () => number;
   readonly fetch?: Fetch;
   readonly timeoutSeconds?: number;
@@ -35,7 +37,7 @@ export interface PublishedKeysOptions {
 export function publishedKeys(options: PublishedKeysOptions): VerifierOptions['keys'] {
   const { issuer, now, timeoutSeconds = 5, onFailure } = options;
   const fetch: Fetch = options.fetch ?? ((url, init) => globalThis.fetch(url, init));
-  const jwksUri = new URL(issuer).origin + endpointPaths(issuer).jwks;
+  const jwksUri = options.jwksUri ?? new URL(issuer).origin + endpointPaths(issuer).jwks;
   const algorithms = signingAlgorithms;
   return { verificationKey: issuerKeys({ issuer, jwksUri, algorithms, fetch, now, timeoutSeconds, onFailure }) };
 }

@@ -87,10 +87,14 @@ export function rolesFrom(
   };
 }
 
-/** Of somebody's groups those the rules speak of: what is worth keeping, in bounded size. */
-export function countedGroups(groups: readonly string[], rules: RoleRules | undefined): readonly string[] {
+/** Of somebody's groups those the rules or another list speak of: what is worth keeping, in bounded size. */
+export function countedGroups(
+  groups: readonly string[],
+  rules: RoleRules | undefined,
+  others: readonly string[] = [],
+): readonly string[] {
   const counted = rules?.groups ?? {};
-  return [...new Set(groups)].filter((group) => Object.hasOwn(counted, group));
+  return [...new Set(groups)].filter((group) => Object.hasOwn(counted, group) || others.includes(group));
 }
 
 /** What is wrong with the rules, each as a sentence after the path it stands at; empty: nothing. */

@@ -14,6 +14,8 @@ export interface VerifierOptions {
   readonly skewSeconds: number;
   /** Verified tokens kept in memory. */
   readonly cacheSize: number;
+  /** The only accepted `typ`; that of access tokens, `at+jwt`, unless told. */
+  readonly type?: string;
 }
 
 /** The token's claims; throws `invalid_token` with a private reason. */
@@ -54,7 +56,8 @@ export function tokenVerifier(options: VerifierOptions): TokenVerifier {
   };
 }
 
-async function verify(token: string, { issuer, resource, keys, now, skewSeconds }: VerifierOptions): Promise<Verified> {
+async function verify(token: string, options: VerifierOptions): Promise<Verified> {
+  const { issuer, resource, keys, now, skewSeconds, type = 'at+jwt' } = options;
   // Cheap refusals first: nothing a stranger sends reaches a signature check unless it names a key of ours (SEC-06).
   if (token.length > maxTokenLength) throw invalidToken('token.too_long');
   const parts = token.split('.', 4);
@@ -62,7 +65,7 @@ async function verify(token: string, { issuer, resource, keys, now, skewSeconds 
   if (parts.length !== 3 || !encodedHeader || !encodedClaims || !signature) throw invalidToken('token.form');
   const header = decode(encodedHeader);
   // RFC 8725 §3.11: explicit typing keeps any other signed thing of ours from passing as an access token.
-  if (header.typ !== 'at+jwt') throw invalidToken('token.type');
+  if (header.typ !== type) throw invalidToken('token.type');
   // RFC 7515 §4.1.11; `b64` (RFC 7797) may only come with it. Neither is ever ours.
   if ('crit' in header || 'b64' in header) throw invalidToken('token.critical_header');
   if (typeof header.kid !== 'string' || header.kid.length > 64) throw invalidToken('token.key_id');

@@ -37,7 +37,13 @@ export function renewableProvider() {
       }
       provider.session = textOf();
       provider.texts.push(provider.session);
-      const answer = { groups: provider.groups, session: provider.session };
+      const { emailDomain, accessToken } = provider;
+      const answer = {
+        groups: provider.groups,
+        session: provider.session,
+        ...(emailDomain !== undefined && { emailDomain }),
+        ...(accessToken && { accessToken }),
+      };
       await provider.hold;
       return answer;
     },

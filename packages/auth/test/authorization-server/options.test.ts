@@ -41,7 +41,7 @@ describe('refused', () => {
           { uri: resource, scopes },
         ],
       },
-      'resources[1].uri: another resource has the path of "https://auth.example/mcp"',
+      'resources[1].uri: another resource has the host and path of "https://auth.example/mcp"',
     ],
     [
       'a scope with a space',
@@ -71,13 +71,19 @@ describe('refused', () => {
   });
 });
 
-// Documents are found by path alone, so the second would take the place of the first.
+// TLS may end before us: then nothing tells the two apart.
 it.each([
-  ['https://a.example/mcp', 'https://b.example/mcp'],
-  ['https://a.example', 'https://b.example'],
+  ['http://localhost/mcp', 'https://localhost/mcp'],
+  ['http://localhost', 'https://localhost'],
 ])('%s and %s share the place of their metadata: refused', (first, second) => {
   const resources = [first, second].map((uri) => ({ uri, scopes }));
-  expect(() => start({ resources })).toThrow(`resources[1].uri: another resource has the path of "${second}"`);
+  expect(() => start({ resources })).toThrow(`resources[1].uri: another resource has the host and path of "${second}"`);
+});
+
+it('one path on several hosts is several resources', () => {
+  const uris = ['https://a.example/mcp', 'https://b.example/mcp', 'https://b.example:8443/mcp'];
+  const server = start({ resources: uris.map((uri) => ({ uri, scopes })) });
+  for (const uri of uris) expect(server.guard(uri)).toBeTypeOf('function');
 });
 
 describe('accepted', () => {

@@ -61,6 +61,7 @@ it('a sign-in at a pool on this computer: token and keys come from where they sh
   expect(await local.finish(answer, bound, callbackUrl)).toEqual({
     identity: { issuer, subject: 'person-1' },
     groups: [],
+    accessToken: { token: 'x' },
   });
   expect(pool.behaviour.requests.map(({ path }) => path)).toEqual([
     '/oauth2/token',

@@ -38,7 +38,11 @@ function answerWith(claims: Readonly<Record<string, unknown>> = {}, key?: Parame
 
 it('a provider that does as it should is believed', async () => {
   const bound = answerWith();
-  expect(await finish({}, bound)).toEqual({ identity: { issuer: provider.issuer, subject: 'person-1' }, groups: [] });
+  expect(await finish({}, bound)).toEqual({
+    identity: { issuer: provider.issuer, subject: 'person-1' },
+    groups: [],
+    accessToken: { token: 'x' },
+  });
   const { path, authorization, body } = provider.behaviour.requests.find(({ path }) => path === '/token') ?? {};
   expect(path).toBe('/token');
   expect(authorization).toMatch(/^Basic /);

@@ -121,6 +121,7 @@ describe('one that misbehaves', () => {
     answer({ id_token: await idToken(provider.issuer, { groups: ['a'] }), refresh_token: rotated });
     expect(await ask(connect({ groupsClaim: 'groups' }), session, identity)).toEqual({
       groups: ['a'],
+      accessToken: { token: 'x' },
       session: JSON.stringify({ issuer: provider.issuer, refreshToken: rotated }),
     });
     const [request] = asked('/token');
@@ -133,7 +134,7 @@ describe('one that misbehaves', () => {
 
   it('without another token the old one stays; without groups to know, no id_token is needed', async () => {
     answer({});
-    expect(await ask(connect(), session, identity)).toEqual({ groups: [], session });
+    expect(await ask(connect(), session, identity)).toEqual({ groups: [], accessToken: { token: 'x' }, session });
   });
 
   it.each<[string, Answer, string, boolean]>([

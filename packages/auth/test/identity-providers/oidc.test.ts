@@ -86,6 +86,7 @@ describe('the way back', () => {
     expect(await ours.finish(query, bound, callbackUrl)).toEqual({
       identity: { issuer: provider.issuer, subject: 'somebody@example' },
       groups: [],
+      accessToken: { token: expect.any(String), expiresIn: 60 },
     });
   });
 

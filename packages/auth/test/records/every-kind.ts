@@ -62,14 +62,19 @@ export function startWorld(file: string) {
   const asked: string[] = [];
   const identityProvider = Object.assign(fakeIdentityProvider(), {
     groups: ['staff'] as readonly string[],
+    emailDomain: 'example.com',
+    accessToken: { token: 'what-the-provider-gives-access-with', expiresIn: 3600 },
     session: 'what the identity provider gave' as string | undefined,
     async renew(session: string) {
       asked.push(session);
-      return { groups: ['staff'], session };
+      const { emailDomain, accessToken } = identityProvider;
+      return { groups: ['staff'], emailDomain, accessToken, session };
     },
   });
   const started = startHarness({
     ...options,
+    resources: (options.resources ?? []).map((resource) => ({ ...resource, providerToken: true })),
+    people: { groups: ['staff'], emailDomains: ['example.com'] },
     records,
     now,
     identityProvider,

@@ -52,6 +52,15 @@ describe('importing', () => {
     ]);
   });
 
+  it('the reader of identity assertions loads oauth/ and resource-server/, and nothing that has to be installed', async () => {
+    const loaded = await loadedBy('./src/resource-server/identity-assertion.ts');
+    expect(loaded).toContain('src/resource-server/verifier.ts');
+    expect(loaded.filter((url) => !/^(node:|src\/(oauth|resource-server)\/)/.test(url))).toEqual([]);
+    expect(loaded.filter((url) => url.includes('guard') || url.includes('challenge'))).toEqual([
+      'src/resource-server/challenge.ts',
+    ]);
+  });
+
   it('the whole library loads neither the MCP SDK nor a database nor a framework', async () => {
     const loaded = await loadedBy('@mcp-gatehouse/auth');
     expect(loaded).toContain('src/gatehouse.ts');

@@ -1,21 +1,10 @@
 /** `gatehouse audit`: reads the audit events that the gateways keep in their records, newest first (docs/events.md). */
 import { createHash } from 'node:crypto';
-import { existsSync } from 'node:fs';
-import { resolve } from 'node:path';
-import { parseArgs } from 'node:util';
-import {
-  type AuditEvent,
-  type AuditFindings,
-  type AuditRecords,
-  describeEvent,
-  readAudit,
-} from '@mcp-gatehouse/auth/audit';
-import type { Records } from '@mcp-gatehouse/records';
-import { checkConfig, loadConfig } from '../config/load.ts';
-import type { Config } from '../config/schema.ts';
-import { localConfig } from '../local.ts';
+import { type AuditEvent, type AuditFindings, describeEvent, readAudit } from '@mcp-gatehouse/auth/audit';
 import { plain } from '../log.ts';
-import { UsageError } from './serve.ts';
+import { configFrom, placeHelp, systemSeconds, withRecords } from './configured.ts';
+import { date, table } from './table.ts';
+import { exitCodes, readArguments, UsageError } from './usage.ts';
 
 export const auditHelp = `gatehouse audit – who did what, as the gateways kept it
 
@@ -29,15 +18,15 @@ export const auditHelp = `gatehouse audit – who did what, as the gateways kept
 Which
   --since TIME         from then: 30m, 24h, 7d, or 2026-07-28T10:00:00Z   (24h)
   --until TIME         until before then, in the same forms               (now)
-  --person SUBJECT     the subject as MCP servers see it, or its first 8 characters
+  --person SUBJECT     their sub as MCP servers see it, or 8 characters of it
   --client ID          the client id, or the 8 characters that events show
   --event NAME         of this name; may be given again
   --limit NUMBER       at most so many, 1 to 10000                        (100)
 
 Options
-  --config FILE        the configuration of the gateways
-  --data DIR           or the data directory of gatehouse serve --local
-  --json               print each event as one JSON line
+${placeHelp}
+  --json               each event as one JSON line: { id, time, instance, event,
+                       level, outcome, person?, client?, grant?, details }
   --help               this text
 
 What each event means: docs/events.md. Gateways keep them for 90 days unless
@@ -45,11 +34,6 @@ told otherwise (audit.records.days).
 
 Exit codes: 0 done, also where nothing was found; 1 could not; 2 wrong usage.
 `;
-
-/** How the command reaches the records: `openRecords` of assemble.ts. */
-export type OpenAuditRecords = (
-  config: Config['records'],
-) => Promise<Pick<Records<AuditRecords>, 'list'> & { close(): Promise<void> }>;
 
 export interface AuditCommandOptions {
   readonly write?: (text: string) => void;
@@ -60,41 +44,25 @@ export interface AuditCommandOptions {
 }
 
 /** Resolves to the exit code. */
-export async function auditCommand(
-  args: readonly string[],
-  open: OpenAuditRecords,
-  options: AuditCommandOptions = {},
-): Promise<number> {
+export async function auditCommand(args: readonly string[], options: AuditCommandOptions = {}): Promise<number> {
   const { write = (text) => process.stdout.write(text), note = (text) => process.stderr.write(text) } = options;
   const { values } = parse(args);
   if (values.help) {
     write(auditHelp);
     return 0;
   }
-  const query = queryFrom(values, options.now ?? Math.floor(Date.now() / 1000));
-  const config = configFrom(values);
-  if (config.records.type === 'memory') {
-    throw new UsageError('Records in memory are the running gateway’s own: there are no events to reach from here.');
-  }
-  // Opening would make one, and an empty trail is no answer to a path that was mistyped.
-  if (config.records.type === 'sqlite' && !existsSync(config.records.file)) {
-    throw new Error(
-      `There is no database at ${resolve(config.records.file)}: is this the configuration, or the folder, of the gateways?`,
-    );
-  }
+  const query = queryFrom(values, options.now ?? systemSeconds());
+  const config = configFrom(values, 'events');
   if (config.audit.records === false) note('audit.records is false: gateways of this configuration keep no events.\n');
-  const records = await open(config.records);
-  try {
+  return withRecords(config, async (records) => {
     const findings = await readAudit(records, query);
     const { events } = findings;
     if (values.json) for (const event of events) write(`${JSON.stringify(event)}\n`);
-    else write(`${events.length === 0 ? 'No audit events.' : table(events)}\n`);
+    else write(`${events.length === 0 ? 'No audit events.' : eventTable(events)}\n`);
     const more = moreWords(findings);
     if (more) note(`${more}\n`);
-    return 0;
-  } finally {
-    await records.close();
-  }
+    return exitCodes.done;
+  });
 }
 
 function moreWords({ cut, reached }: AuditFindings): string | undefined {
@@ -106,7 +74,7 @@ function moreWords({ cut, reached }: AuditFindings): string | undefined {
     : `Stopped at ${date(reached)} after looking at very many: ${on} goes on.`;
 }
 
-function table(events: readonly AuditEvent[]): string {
+function eventTable(events: readonly AuditEvent[]): string {
   const rows = events.map(({ time, event, outcome, person = '', client = '', grant, details }) => [
     date(time),
     plain(event),
@@ -117,23 +85,7 @@ function table(events: readonly AuditEvent[]): string {
       .map(([name, value]) => `${plain(name)}=${plain(value)}`)
       .join(' '),
   ]);
-  const lines = [['TIME', 'EVENT', 'OUTCOME', 'PERSON', 'CLIENT', 'DETAILS'], ...rows];
-  const widths = lines[0]?.map((_, column) =>
-    lines.reduce((most, line) => Math.max(most, line[column]?.length ?? 0), 0),
-  );
-  return lines
-    .map((line) =>
-      line
-        .map((cell, column) => (column === line.length - 1 ? cell : cell.padEnd(widths?.[column] ?? 0)))
-        .join('  ')
-        .trimEnd(),
-    )
-    .join('\n');
-}
-
-function date(seconds: number): string {
-  const time = new Date(seconds * 1000);
-  return Number.isNaN(time.getTime()) ? String(seconds) : time.toISOString().replace('.000Z', 'Z');
+  return table(['TIME', 'EVENT', 'OUTCOME', 'PERSON', 'CLIENT', 'DETAILS'], rows);
 }
 
 type Values = ReturnType<typeof parse>['values'];
@@ -180,37 +132,20 @@ function timeFrom(option: string, text: string, now: number): number {
   return Math.floor(time / 1000);
 }
 
-function configFrom({ config, data }: Values): Config {
-  if (config !== undefined) {
-    if (data !== undefined) throw new UsageError('--config stands alone: the file says the rest.');
-    return loadConfig(config);
-  }
-  if (data === undefined) throw new UsageError('Say whose: --config FILE, or --data DIR of gatehouse serve --local.');
-  return checkConfig('The command line', {
-    ...localConfig({ dataDir: resolve(data), issuer: 'http://localhost:8080', signInPort: 8081 }),
-    // Nothing is forwarded here; a configuration has at least one.
-    resources: [{ path: '/mcp', target: 'http://localhost/mcp' }],
-  });
-}
-
 function parse(args: readonly string[]) {
-  try {
-    return parseArgs({
-      args: [...args],
-      options: {
-        config: { type: 'string' },
-        data: { type: 'string' },
-        since: { type: 'string' },
-        until: { type: 'string' },
-        person: { type: 'string' },
-        client: { type: 'string' },
-        event: { type: 'string', multiple: true },
-        limit: { type: 'string' },
-        json: { type: 'boolean' },
-        help: { type: 'boolean', short: 'h' },
-      },
-    });
-  } catch (error) {
-    throw new UsageError((error as Error).message);
-  }
+  return readArguments({
+    args: [...args],
+    options: {
+      config: { type: 'string' },
+      data: { type: 'string' },
+      since: { type: 'string' },
+      until: { type: 'string' },
+      person: { type: 'string' },
+      client: { type: 'string' },
+      event: { type: 'string', multiple: true },
+      limit: { type: 'string' },
+      json: { type: 'boolean' },
+      help: { type: 'boolean', short: 'h' },
+    },
+  });
 }

@@ -1,10 +1,7 @@
 /** `gatehouse keys`: looks at, rotates, prunes and revokes the keys that sign access tokens, beside running gateways. */
-import { resolve } from 'node:path';
-import { parseArgs } from 'node:util';
 import {
   type KeyDescription,
   KeySetSealedError,
-  keyring,
   listKeys,
   pruneKeys,
   revokeKey,
@@ -13,12 +10,18 @@ import {
   signingAlgorithms,
 } from '@mcp-gatehouse/auth';
 import { auditTrail, recordSink } from '@mcp-gatehouse/auth/audit';
-import { checkConfig, loadConfig } from '../config/load.ts';
 import type { Config } from '../config/schema.ts';
-import { readSecrets } from '../config/secrets.ts';
-import { localConfig } from '../local.ts';
-import { openRecords } from '../open-records.ts';
-import { UsageError } from './serve.ts';
+import {
+  configFrom,
+  keyringOf,
+  placeHelp,
+  placeOptions,
+  refuseMemory,
+  systemSeconds,
+  withRecords,
+} from './configured.ts';
+import { date, table } from './table.ts';
+import { exitCodes, readArguments, say, sayJson, UsageError } from './usage.ts';
 
 export const keysHelp = `gatehouse keys – the keys that sign access tokens
 
@@ -39,13 +42,16 @@ export const keysHelp = `gatehouse keys – the keys that sign access tokens
       the key that signs, first: gatehouse keys rotate --now
 
 Options
-  --config FILE        the configuration of the gateways
-  --data DIR           or the data directory of gatehouse serve --local
+${placeHelp}
   --issuer URL         with --data: the gateway's URL   (http://localhost:8080)
-  --algorithm NAME     of the new key: ES256, RS256 or EdDSA (as the current one)
+  --algorithm NAME     of the new key: ES256, RS256, EdDSA  (as the current one)
   --now                sign with it in ten seconds; whoever caches the public
                        keys outside the gateway refuses its tokens for a while
-  --json               print the outcome as one JSON line
+  --json               one JSON line: { keys: [{ kid, algorithm, state,
+                       createdAt, signsFrom?, publishedUntil?, sealedWith? }] }
+                       of list; { outcome, kid, algorithm, signsFrom } of
+                       rotate; { removed: [KID] } of prune; { outcome, kid } of
+                       revoke; times are seconds
   --help               this text
 
 Exit codes: 0 done or nothing to do, 1 could not, 2 wrong usage.
@@ -79,29 +85,30 @@ export async function keysCommand(args: readonly string[]): Promise<number> {
     return 0;
   }
   const { config, json } = plan;
-  // Of the secrets those of the keyring alone: a job that rotates keys need not know the identity provider's.
-  const secrets = readSecrets({ secrets: config.secrets, resources: [], clients: [] });
-  const records = await openRecords(config.records);
-  try {
-    const now = Math.floor(Date.now() / 1000);
-    const options = { records, keyring: keyring(config.issuer, secrets.keyring), now };
-    const { value, text, failed = false, changed } = await run(plan, options);
+  const keyring = keyringOf(config);
+  return withRecords(config, async (records) => {
+    const now = systemSeconds();
+    const {
+      value,
+      text,
+      failed = false,
+      changed,
+    } = await run(plan, { records, keyring, now }).catch((error: unknown) => {
+      if (!(error instanceof KeySetSealedError)) throw error;
+      throw new Error(`${error.message}\nA key opens for one issuer only: is ${config.issuer} the right one?`);
+    });
     if (changed) await keepTrace(changed, config, records, now);
-    process.stdout.write(json ? `${JSON.stringify(value)}\n` : `${text}\n`);
-    return failed ? 1 : 0;
-  } catch (error) {
-    if (!(error instanceof KeySetSealedError)) throw error;
-    throw new Error(`${error.message}\nA key opens for one issuer only: is ${config.issuer} the right one?`);
-  } finally {
-    await records.close();
-  }
+    if (json) sayJson(value);
+    else say(text);
+    return failed ? exitCodes.failed : exitCodes.done;
+  });
 }
 
 /** Who may change keys may read this, too; but the next operator learns that somebody did. */
 async function keepTrace(
   { action, kids }: NonNullable<Outcome['changed']>,
   { audit }: Config,
-  records: Awaited<ReturnType<typeof openRecords>>,
+  records: Parameters<typeof pruneKeys>[0]['records'],
   now: number,
 ): Promise<void> {
   if (!audit.records) return;
@@ -117,7 +124,7 @@ async function run(
   switch (command) {
     case 'list': {
       const keys = await listKeys(options);
-      return { value: { keys }, text: keys.length === 0 ? 'No gateway has made a key yet.' : table(keys) };
+      return { value: { keys }, text: keys.length === 0 ? 'No gateway has made a key yet.' : keyTable(keys) };
     }
     case 'rotate': {
       // Keys are kept by issuer: with a wrong one there would now be a set that no gateway reads.
@@ -162,7 +169,7 @@ async function run(
   }
 }
 
-function table(keys: readonly KeyDescription[]): string {
+function keyTable(keys: readonly KeyDescription[]): string {
   const rows = keys.map(({ kid, algorithm, state, createdAt, signsFrom, publishedUntil, sealedWith }) => [
     kid,
     algorithm,
@@ -175,20 +182,7 @@ function table(keys: readonly KeyDescription[]): string {
       : `signs from ${date(signsFrom)}`,
     sealedWith ?? '',
   ]);
-  const lines = [['KEY', 'ALGORITHM', 'STATE', 'MADE', 'PUBLISHED', 'SEALED WITH'], ...rows];
-  const widths = lines[0]?.map((_, column) => Math.max(...lines.map((line) => line[column]?.length ?? 0))) ?? [];
-  return lines
-    .map((line) =>
-      line
-        .map((cell, column) => cell.padEnd(widths[column] ?? 0))
-        .join('  ')
-        .trimEnd(),
-    )
-    .join('\n');
-}
-
-function date(seconds: number): string {
-  return new Date(seconds * 1000).toISOString().replace('.000Z', 'Z');
+  return table(['KEY', 'ALGORITHM', 'STATE', 'MADE', 'PUBLISHED', 'SEALED WITH'], rows);
 }
 
 function planFrom(args: readonly string[]): Plan | undefined {
@@ -210,44 +204,21 @@ function planFrom(args: readonly string[]): Plan | undefined {
   if (values.algorithm !== undefined && !algorithm) {
     throw new UsageError(`--algorithm takes ${signingAlgorithms.join(', ')}.`);
   }
-  const config = configFrom(values);
-  if (config.records.type === 'memory') {
-    throw new UsageError('Records in memory are the running gateway’s own: there are no keys to reach from here.');
-  }
+  const config = configFrom(values, 'keys');
+  refuseMemory(config);
   return { command, kid, config, algorithm, atOnce: values.now ?? false, json: values.json ?? false };
 }
 
-function configFrom({ config, data, issuer }: ReturnType<typeof parse>['values']): Config {
-  if (config !== undefined) {
-    if (data !== undefined || issuer !== undefined)
-      throw new UsageError('--config stands alone: the file says the rest.');
-    return loadConfig(config);
-  }
-  if (data === undefined)
-    throw new UsageError('Say whose keys: --config FILE, or --data DIR of gatehouse serve --local.');
-  return checkConfig('The command line', {
-    ...localConfig({ dataDir: resolve(data), issuer: issuer ?? 'http://localhost:8080', signInPort: 8081 }),
-    // Nothing is forwarded here; a configuration has at least one.
-    resources: [{ path: '/mcp', target: 'http://localhost/mcp' }],
-  });
-}
-
 function parse(args: readonly string[]) {
-  try {
-    return parseArgs({
-      args: [...args],
-      allowPositionals: true,
-      options: {
-        config: { type: 'string' },
-        data: { type: 'string' },
-        issuer: { type: 'string' },
-        algorithm: { type: 'string' },
-        now: { type: 'boolean' },
-        json: { type: 'boolean' },
-        help: { type: 'boolean', short: 'h' },
-      },
-    });
-  } catch (error) {
-    throw new UsageError((error as Error).message);
-  }
+  return readArguments({
+    args: [...args],
+    allowPositionals: true,
+    options: {
+      ...placeOptions,
+      algorithm: { type: 'string' },
+      now: { type: 'boolean' },
+      json: { type: 'boolean' },
+      help: { type: 'boolean', short: 'h' },
+    },
+  });
 }

@@ -11,6 +11,7 @@ import {
   type LogFormat,
   loadConfig,
   localConfig,
+  type ServedServer,
   serve,
   shortName,
 } from '../serve.ts';
@@ -41,10 +42,12 @@ Options
   --port N             port to listen on           (8080)
   --sign-in-port N     port of the local sign-in   (the one after --port)
   --path PATH          public path of the target   (/mcp)
-  --name NAME          what people call the server (the target's host)
+  --name NAME          what people call the server (the path)
   --data DIR           data directory of --local   (.gatehouse)
   --log FORMAT         json, text or none    (text with --local, else json)
-  --json               print what is running as one JSON line
+  --json               say what is running as one JSON line: { event:
+                       gateway.ready, issuer, port, servers: [{ name, path,
+                       url, transport }], demoUser?: { username, password } }
   --help               this text
 
 Exit codes: 0 stopped in order, 1 could not start, 2 wrong usage.
@@ -71,6 +74,7 @@ export async function serveCommand(args: readonly string[]): Promise<number> {
   });
   const running = await serve(plan.config, {
     log: createLog(plan.logFormat),
+    env: process.env,
     ...(plan.local && {
       local: plan.local,
       settings: { port: '--port', signInPort: '--sign-in-port', host: 'the host' },
@@ -180,16 +184,12 @@ function portFrom(flag: string, text: string): number {
 }
 
 /** For a person at a terminal. */
-export function announcement(
-  issuer: string,
-  servers: ReadonlyArray<{ readonly name: string; readonly path: string; readonly url: string }>,
-  local: boolean,
-): string {
+export function announcement(issuer: string, servers: readonly ServedServer[], local: boolean): string {
   const lines = ['', `Gatehouse is running at ${issuer}`, ''];
   if (local) lines.push(`  Demo user   ${demoUser.username}`, `  Password    ${demoUser.password}`, '');
-  for (const { name, path, url } of servers) {
+  for (const { name, path, url, transport } of servers) {
     lines.push(`  ${name}`, `  ${url}`, '');
-    for (const { client, where, text } of connectLines(shortName(path), url)) {
+    for (const { client, where, text } of connectLines(shortName(path), url, transport)) {
       lines.push(`  ${client} (${where})`, `    ${text}`);
     }
     lines.push('');

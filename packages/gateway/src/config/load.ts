@@ -1,14 +1,11 @@
 /** From a file to a checked configuration, or to one error that lists every fault with its path. */
 import { readFileSync } from 'node:fs';
-import { defaultLifetimes, endpointPaths } from '@mcp-gatehouse/auth';
+import { defaultLifetimes } from '@mcp-gatehouse/auth';
 import { roleRuleFaults } from '@mcp-gatehouse/auth/require';
-import { toolRuleFaults } from '@mcp-gatehouse/auth/tool-needs';
 import { parseDocument } from 'yaml';
 import type * as z from 'zod';
-import { publicPlace, resourceUri } from './resource.ts';
+import { resourceFaults } from './resource-faults.ts';
 import { type Config, configSchema } from './schema.ts';
-import { targetFaults } from './target.ts';
-import { toolRules } from './tool-rules.ts';
 import { withoutUndefined } from './without-undefined.ts';
 
 /** What the operator has to mend; the message is for them. */
@@ -102,48 +99,7 @@ function crossFaults({
   lifetimes = {},
   roles,
 }: Partial<Config>): readonly string[] {
-  const faults: string[] = [];
-  const taken = new Map<string, string>();
-  const base = issuer ?? 'https://issuer.invalid';
-  const ours = new URL(base).host;
-  const paths = Object.values(endpointPaths(base));
-  for (const path of [...paths, '/healthz', '/readyz']) taken.set(ours + path, 'a path of the gateway itself');
-  const claim = (host: string, path: string, at: string) => {
-    const wellKnown =
-      /\/\.well-known(\/|$)/.test(path) || ['/healthz', '/readyz'].includes(path)
-        ? 'a path of the gateway itself'
-        : undefined;
-    const owner = taken.get(host + path) ?? wellKnown;
-    if (owner) faults.push(`${at}: ${path} is already ${owner}`);
-    taken.set(host + path, at);
-  };
-  resources.forEach((resource, index) => {
-    const at = `resources[${index}]`;
-    if ((resource.path === undefined) === (resource.url === undefined)) {
-      faults.push(`${at}.path: give either path or url`);
-      return;
-    }
-    const { host, pathname } = publicPlace(resource, base);
-    if (pathname === '/') faults.push(`${at}.url: needs a path, such as /mcp`);
-    claim(host, pathname, `${at}.${resource.path === undefined ? 'url' : 'path'}`);
-    resource.open.forEach((open, openIndex) => {
-      claim(host, open.path.replace(/\/$/, ''), `${at}.open[${openIndex}].path`);
-    });
-    faults.push(...targetFaults(resource.target).map((fault) => `${at}.target.${fault}`));
-    if (typeof resource.identity === 'object') {
-      const { audience } = resource.identity.assertion;
-      if (resources.some((other) => resourceUri(other, base) === audience)) {
-        faults.push(`${at}.identity.assertion.audience: is a resource: nothing may take it for an access token`);
-      }
-    }
-    faults.push(...scopeFaults(resource, index));
-    faults.push(...toolRuleFaults(toolRules(resource)).map((fault) => `resources[${index}].${fault}`));
-    for (const scope of resource.defaultScope ?? []) {
-      if (!Object.hasOwn(resource.scopes, scope)) {
-        faults.push(`resources[${index}].defaultScope: ${scope} is not one of its scopes`);
-      }
-    }
-  });
+  const faults = [...resourceFaults(resources, issuer)];
   if (roles) faults.push(...roleRuleFaults(withoutUndefined(roles)).map((fault) => `roles.${fault}`));
   const lives = { ...defaultLifetimes, ...withoutUndefined(lifetimes) };
   if (lives.refreshIdleSeconds < lives.accessTokenSeconds) {
@@ -157,11 +113,4 @@ function crossFaults({
       faults.push(`secrets[${index}].id: ${id} stands twice`);
   });
   return faults;
-}
-
-function scopeFaults({ scopes }: Config['resources'][number], index: number): readonly string[] {
-  const known = Object.keys(scopes);
-  if (known.length === 0) return [`resources[${index}].scopes: at least one is needed`];
-  // As in the library: a token that holds every one must still pass.
-  return known.join(' ').length > 2048 ? [`resources[${index}].scopes: together they may have 2048 characters`] : [];
 }

@@ -1,6 +1,7 @@
 /** One MCP server behind the gateway: where it is seen, where it is, and who may do what there. */
 import * as z from 'zod';
-import { identityForm, target } from './target.ts';
+import { limitParts } from '../rate-limits/rate-limits.ts';
+import { identityForm, isStdio, target } from './target.ts';
 import { openTargetUrl, path, publicUrl, secretReference } from './values.ts';
 
 const scopeName = z.string().regex(/^[\x21\x23-\x5b\x5d-\x7e]{1,256}$/, 'is no scope');
@@ -22,6 +23,10 @@ export const resource = z.strictObject({
     .optional()
     .describe('Public URL of the MCP endpoint where it is on another host than the issuer. This or `path`.'),
   name: z.string().min(1).max(80).optional().describe('What a person calls it; stands on the consent page.'),
+  kind: z
+    .enum(['mcp', 'api'])
+    .optional()
+    .describe('`api`: a plain HTTP API, everything at and below the path, by any method; mcp unless given.'),
   target,
   identity: identityForm,
   scopes: z
@@ -39,6 +44,27 @@ export const resource = z.strictObject({
     .record(scopeName, z.array(scopeName))
     .optional()
     .describe('Scope, to the scopes it includes, such as write to read. Counts where tools are judged.'),
+  rateLimits: z
+    .array(
+      z.strictObject({
+        per: z
+          .array(z.enum(limitParts))
+          .min(1)
+          .describe('What has a bucket of its own: any of user, client and tool together, or resource alone.'),
+        tools: z
+          .array(z.string().min(1).max(256))
+          .min(1)
+          .optional()
+          .describe('Only calls of these tools: names, or the start of one and `*`.'),
+        burst: z.int().min(1).max(1_000_000).describe('So many at once.'),
+        perMinute: z.number().positive().max(1_000_000).describe('So many in the long run.'),
+      }),
+    )
+    .max(20)
+    .optional()
+    .describe(
+      'How often; above it clients get 429 and `Retry-After`. Each process counts for itself: divide by how many there are.',
+    ),
   targetSecret: secretReference
     .optional()
     .describe('Sent to the target as x-gatehouse-secret, so that it can refuse everybody else.'),
@@ -72,6 +98,11 @@ export type ResourceConfig = z.infer<typeof resource>;
 /** The canonical URI of a resource (RFC 8707): what tokens for it say in `aud`. */
 export function resourceUri({ path, url }: Pick<ResourceConfig, 'path' | 'url'>, issuer: string): string {
   return url ?? new URL(issuer).origin + (path ?? '');
+}
+
+/** Whether it is HTTP+SSE of MCP 2024-11-05, which has a second address. */
+export function speaksSse({ target }: Pick<ResourceConfig, 'target'>): boolean {
+  return !isStdio(target) && target.transport === 'sse';
 }
 
 /** Where the gateway serves it: the host and the path of its URI. */

@@ -103,6 +103,28 @@ export const configSchema = z.strictObject({
   roles: roleRules
     .optional()
     .describe('Who may do what: tokens carry the roles and permissions, and targets are told.'),
+  people: z
+    .strictObject({
+      users: z.array(z.string()).optional().describe('By the `sub` of their tokens; `gatehouse users` shows it.'),
+      groups: z.array(z.string()).optional().describe('By a group at the identity provider.'),
+      emailDomains: z
+        .array(z.string())
+        .optional()
+        .describe('By the domain of an e-mail address that the provider says is verified: example.com, *.example.com.'),
+    })
+    .optional()
+    .describe('Who may come in at all; one match admits. Everybody whom the identity provider signs in unless given.'),
+  metrics: z
+    .strictObject({
+      port: z.int().min(0).max(65_535).describe('Port of /metrics, for Prometheus.'),
+      host: z
+        .string()
+        .min(1)
+        .optional()
+        .describe('Address to listen on; 127.0.0.1 unless given. Nobody is asked who they are there.'),
+    })
+    .optional()
+    .describe('Figures for Prometheus on a port of their own. OpenTelemetry is switched on by its OTEL_ variables.'),
   metadataDocuments: z
     .strictObject({ allow: z.array(z.string().min(1)).optional(), deny: z.array(z.string().min(1)).optional() })
     .optional()

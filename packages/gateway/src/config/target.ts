@@ -1,5 +1,6 @@
 /** The MCP server behind a resource, as the configuration names it: an HTTP endpoint, or a command that speaks stdio. */
 import * as z from 'zod';
+import { injectionFault } from '../proxy/injected-headers.ts';
 import { seconds, secretReference, targetUrl } from './values.ts';
 
 /** A value that may be a secret: written out, or where it is found. */
@@ -17,9 +18,9 @@ const httpTarget = z.strictObject({
     .describe('`sse` is HTTP+SSE of MCP 2024-11-05; streamable-http unless given.'),
   tls: z
     .strictObject({
-      caFile: pem.optional().describe('PEM of who signed its certificate, in place of the well-known ones.'),
-      certFile: pem.optional().describe('PEM of our own certificate, where it asks for one.'),
-      keyFile: pem.optional().describe('PEM of that certificate’s key.'),
+      ca: pem.optional().describe('PEM of who signed its certificate, in place of the well-known ones.'),
+      cert: pem.optional().describe('PEM of our own certificate, where it asks for one.'),
+      key: pem.optional().describe('PEM of that certificate’s key.'),
       serverName: z.string().min(1).optional().describe('The name its certificate is for, where it is not the URL’s.'),
       dangerouslyAcceptAnyCertificate: z
         .boolean()
@@ -40,7 +41,12 @@ const httpTarget = z.strictObject({
     .max(86_400)
     .optional()
     .describe('Between two bytes of an answer; 0, the default: any time.'),
-  connections: z.int().min(1).max(100_000).optional().describe('At once; as many as clients need unless given.'),
+  connections: z
+    .int()
+    .min(1)
+    .max(100_000)
+    .optional()
+    .describe('Calls at once; streams opened by GET have their own. As many as clients need unless given.'),
   healthCheck: z
     .strictObject({
       path: z
@@ -60,7 +66,9 @@ const stdioTarget = z.strictObject({
   env: z
     .record(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'is no name of an environment variable'), value)
     .default({})
-    .describe('Its environment beside PATH, HOME, LANG and TMPDIR: nothing else of ours reaches it.'),
+    .describe(
+      'Its environment beside HOME, LANG, PATH, SHELL, TMPDIR, TZ, USER: nothing else of ours reaches it. GATEHOUSE_SUBJECT and GATEHOUSE_IDENTITY_… name its person where it has one.',
+    ),
   cwd: z.string().min(1).optional().describe('Its working directory; the gateway’s unless given.'),
   processes: z
     .enum(['perUser', 'shared'])
@@ -84,9 +92,9 @@ export function isStdio(config: TargetConfig): config is StdioTargetConfig {
   return 'command' in config;
 }
 
-/** What may be said of a target on a page and in a log: no query, which may hold a key. */
+/** What may be said of a target on a page and in a log: no query and no arguments, which may hold keys. */
 export function describeTarget(config: TargetConfig): string {
-  if (isStdio(config)) return [config.command, ...config.args].join(' ').slice(0, 200);
+  if (isStdio(config)) return config.command.slice(0, 200);
   const { origin, pathname } = new URL(config.url);
   return origin + pathname;
 }
@@ -114,15 +122,10 @@ export function targetFaults(config: TargetConfig): readonly string[] {
   const { url, tls, headers = {} } = config;
   const faults: string[] = [];
   if (tls && new URL(url).protocol !== 'https:') faults.push('tls: the target is not https');
-  if ((tls?.certFile === undefined) !== (tls?.keyFile === undefined)) {
-    faults.push('tls: certFile and keyFile stand together');
-  }
   for (const name of Object.keys(headers)) {
-    if (reserved.test(name)) faults.push(`headers.${name}: is written by the gateway itself`);
+    // Of the name alone: the values may be secrets, and are looked at where they are read.
+    const fault = injectionFault(name, '-');
+    if (fault !== undefined) faults.push(`headers.${name}: ${fault}`);
   }
   return faults;
 }
-
-/** What the proxy writes, or what belongs to one connection (RFC 9110 §7.6.1). */
-const reserved =
-  /^(x-gatehouse-.*|x-forwarded-.*|x-request-id|host|connection|keep-alive|te|trailer|transfer-encoding|upgrade|content-length|content-type|expect|proxy-.*|mcp-.*)$/i;

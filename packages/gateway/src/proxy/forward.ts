@@ -1,31 +1,14 @@
 /** The reverse proxy: one request to the target and its answer back, streamed both ways and never held (RS-21) unless a caller has read the message or rewrites the answer. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { type Dispatcher, Pool } from 'undici';
+import type { Dispatcher } from 'undici';
 import { challengedScope, type RequestFacts, requestHeaders, responseHeaders, rewrittenHeaders } from './headers.ts';
+import { defaultKeepAliveSeconds, type KeepAlive, keepAlive } from './keep-alive.ts';
+import { retryPauseMs } from './retry.ts';
 import type { Rewrite, Rewriter } from './rewriter.ts';
+import type { Target } from './target.ts';
+import { isTimeout, targetErrorInWords } from './target-errors.ts';
 
-export interface Target {
-  readonly url: URL;
-  readonly pool: Pool;
-}
-
-export function openTarget(url: string): Target {
-  const parsed = new URL(url);
-  const pool = new Pool(parsed.origin, {
-    // No limit of its own: a client's connection has one request at a time, so there are never more here than there. A
-    // limit would let whoever holds that many streams open stop the target for everybody (SEC-10).
-    connections: null,
-    connect: { timeout: 5_000 },
-    // A tool may think for minutes before its first byte; a stream may be silent for as long as it likes.
-    headersTimeout: 300_000,
-    bodyTimeout: 0,
-    // Below the 5 s after which uvicorn closes, or a request now and then would meet a closing connection.
-    keepAliveTimeout: 4_000,
-  });
-  return { url: parsed, pool };
-}
-
-export interface Exchange extends Omit<RequestFacts, 'rawHeaders'> {
+export interface Exchange extends Omit<RequestFacts, 'rawHeaders' | 'injected'> {
   readonly req: IncomingMessage;
   readonly res: ServerResponse;
   readonly target: Target;
@@ -37,8 +20,12 @@ export interface Exchange extends Omit<RequestFacts, 'rawHeaders'> {
   readonly extraHeaders: Readonly<Record<string, string>>;
   /** In place of the request's own body, which was read before. */
   readonly body?: Buffer;
+  /** Told of the head of the target's answer, whatever becomes of it. */
+  readonly onHead?: (status: number, contentType: string | undefined) => void;
   /** Unless given, the answer streams through as it is. */
   readonly rewrite?: Rewrite;
+  /** How long an event stream may be silent before a comment goes out in it; 0: for ever; 20 unless given. */
+  readonly keepAliveSeconds?: number;
 }
 
 /** What came of it, for the log. */
@@ -49,7 +36,17 @@ export type Outcome =
   | { readonly outcome: 'insufficient_scope'; readonly scope: readonly string[] }
   /** Nothing was written: the caller says so. */
   | {
-      readonly outcome: 'unreachable' | 'too_large' | 'refused_by_target' | 'redirected' | 'unfit_answer';
+      readonly outcome:
+        | 'unreachable'
+        | 'timed_out'
+        /** Known to be away by its health check: it was not asked. */
+        | 'away'
+        /** None of its connections became free. */
+        | 'target_busy'
+        | 'too_large'
+        | 'refused_by_target'
+        | 'redirected'
+        | 'unfit_answer';
       readonly cause?: unknown;
     }
   /** Broken off in the middle, on either side. */
@@ -59,24 +56,37 @@ export function forward(exchange: Exchange): Promise<Outcome> {
   const { req, res, target, path, maxBodyBytes, extraHeaders, body, rewrite } = exchange;
   const declared = Number(req.headers['content-length'] ?? 0);
   if (declared > maxBodyBytes) return Promise.resolve({ outcome: 'too_large' });
+  if (target.health?.state() === 'away') return Promise.resolve({ outcome: 'away' });
   const hasBody = declared > 0 || req.headers['transfer-encoding'] !== undefined;
+  const method = (req.method ?? 'GET') as Dispatcher.HttpMethod;
+  const pool = (method === 'GET' ? target.streams : undefined) ?? target.pool;
 
   return new Promise((resolve) => {
     let controller: Dispatcher.DispatchController | undefined;
     let rewriter: Rewriter | undefined;
+    let comments: KeepAlive | undefined;
     let begin = () => {};
+    let attempt = 1;
+    let heard = false;
     let tooLarge = false;
     let settled = false;
+    /** Until the next attempt, or until a connection has been waited for long enough. */
+    let timer: NodeJS.Timeout | undefined;
     const abort = (reason: string) => {
       if (controller && !controller.aborted) controller.abort(new Error(reason));
     };
     // The client closing its connection is its way to cancel (2026-07-28, Streamable HTTP): the target must learn of it.
     const onClose = () => {
-      abort('the client went away');
+      comments?.end();
+      if (controller) abort('the client went away');
+      // It waits for its turn, which may never come.
+      else settle({ outcome: 'cut', cause: 'the client went away' });
     };
     res.on('close', onClose);
     const settle = (outcome: Outcome) => {
       settled = true;
+      clearTimeout(timer);
+      comments?.end();
       res.off('close', onClose);
       resolve(outcome);
     };
@@ -107,11 +117,14 @@ export function forward(exchange: Exchange): Promise<Outcome> {
     const handler: Dispatcher.DispatchHandler = {
       onRequestStart(started) {
         controller = started;
-        if (res.destroyed) abort('the client went away');
+        clearTimeout(timer);
+        if (settled || res.destroyed) abort('nobody waits for it');
       },
       onResponseStart(_, status, headers) {
+        heard = true;
         // An interim answer is not the answer (RFC 9110 §15.2).
         if (status < 200) return;
+        exchange.onHead?.(status, [headers['content-type']].flat()[0]);
         const scope = status === 403 ? challengedScope(headers) : undefined;
         if (scope) {
           settle({ outcome: 'insufficient_scope', scope });
@@ -133,17 +146,23 @@ export function forward(exchange: Exchange): Promise<Outcome> {
         rewriter = rewrite && rewritten(() => rewrite(status, headers));
         if (settled) return;
         const answered = responseHeaders(headers);
+        const head = withExtra(rewriter ? rewrittenHeaders(answered) : answered, extraHeaders);
         begin = () => {
-          res.writeHead(status, withExtra(rewriter ? rewrittenHeaders(answered) : answered, extraHeaders));
+          res.writeHead(status, head);
           // Out with the head at once, by an empty write: `flushHeaders` would encode Latin-1 text a second time.
           res.write(Buffer.alloc(0));
         };
-        if (!rewriter?.whole) begin();
+        if (rewriter?.whole) return;
+        begin();
+        const { keepAliveSeconds = defaultKeepAliveSeconds } = exchange;
+        if (keepAliveSeconds > 0 && method !== 'HEAD' && takesComments(status, head))
+          comments = keepAlive(res, keepAliveSeconds);
       },
       onResponseData(current, received) {
         if (settled) return;
         const filter = rewriter;
-        const chunk = filter ? rewritten(() => filter.push(received)) : received;
+        const passed = filter ? rewritten(() => filter.push(received)) : received;
+        const chunk = passed && comments ? comments.next(passed) : passed;
         if (!chunk || !res.headersSent || res.writableEnded || res.write(chunk)) return;
         current.pause();
         res.once('drain', () => current.resume());
@@ -158,23 +177,47 @@ export function forward(exchange: Exchange): Promise<Outcome> {
         if (!res.writableEnded) res.end(last);
         settle({ outcome: 'answered' });
       },
-      onResponseError(_, cause) {
+      onResponseError(_, error) {
         if (settled) return; // the caller answers, or has
         if (tooLarge && !res.headersSent) return settle({ outcome: 'too_large' });
-        if (!res.headersSent) return settle({ outcome: res.destroyed ? 'cut' : 'unreachable', cause });
-        // Half an answer must not look like a whole one.
-        res.destroy();
-        settle({ outcome: 'cut', cause });
+        const cause = targetErrorInWords(error);
+        if (res.headersSent) {
+          // Half an answer must not look like a whole one.
+          res.destroy();
+          return settle({ outcome: 'cut', cause });
+        }
+        if (res.destroyed) return settle({ outcome: 'cut', cause });
+        const begun = controller !== undefined;
+        const pauseMs = retryPauseMs({ attempt, error, begun, heard, method, hasBody });
+        if (pauseMs === undefined) return settle({ outcome: isTimeout(error) ? 'timed_out' : 'unreachable', cause });
+        attempt += 1;
+        clearTimeout(timer);
+        timer = setTimeout(dispatch, pauseMs);
       },
     };
-    const method = (req.method ?? 'GET') as Dispatcher.HttpMethod;
-    const headers = requestHeaders({ ...exchange, rawHeaders: req.rawHeaders });
-    try {
-      target.pool.dispatch({ method, path, headers, body: body ?? (hasBody ? req : null) }, handler);
-    } catch (cause) {
-      settle({ outcome: 'unreachable', cause });
-    }
+    const headers = requestHeaders({ ...exchange, rawHeaders: req.rawHeaders, injected: target.headers });
+    const dispatch = () => {
+      controller = undefined;
+      const waitSeconds = pool === target.pool ? target.waitSeconds : undefined;
+      // Longer than a connection may take to be made, which has words of its own when it fails.
+      const waited = () => settle({ outcome: 'target_busy' });
+      if (waitSeconds !== undefined) timer = setTimeout(waited, (waitSeconds + 1) * 1000);
+      try {
+        pool.dispatch({ method, path, headers, body: body ?? (hasBody ? req : null) }, handler);
+      } catch (cause) {
+        settle({ outcome: 'unreachable', cause });
+      }
+    };
+    dispatch();
   });
+}
+
+/** Whether a line may be added: to an event stream whose bytes are plain and whose length nobody has promised. */
+function takesComments(status: number, head: Readonly<Record<string, string | string[]>>): boolean {
+  const { 'content-type': type, 'content-encoding': coding = 'identity', 'content-length': length } = head;
+  return (
+    status === 200 && /^text\/event-stream *(;|$)/i.test(String(type)) && coding === 'identity' && length === undefined
+  );
 }
 
 /** Without its query: it may be signed. */
@@ -189,8 +232,8 @@ function shown(location: string | string[], { target }: Exchange): string {
  * Whether a client could not follow: to the target itself, which it cannot reach, or with a token that is not for there.
  * A download may lead elsewhere, to signed storage for one.
  */
-function leadsNowhere(location: string, { target, token }: Exchange): boolean {
-  return token !== undefined || !URL.canParse(location) || new URL(location).origin === target.url.origin;
+function leadsNowhere(location: string, { target, identity }: Exchange): boolean {
+  return identity !== undefined || !URL.canParse(location) || new URL(location).origin === target.url.origin;
 }
 
 /** Ours win; but what the target varies its answer by, it still varies it by. */

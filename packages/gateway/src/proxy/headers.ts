@@ -1,9 +1,8 @@
 /** Which headers cross the proxy, in each direction (RFC 9110 §7.6.1; SEC-07, SEC-11). */
-import type { AccessToken } from '@mcp-gatehouse/auth/guard';
-import { identityHeaderPrefix, writeIdentityHeaders } from '@mcp-gatehouse/auth/identity-headers';
+import { identityHeaderPrefix } from '@mcp-gatehouse/auth/identity-headers';
 
 /** Of one connection, not of the message. */
-const hopByHop = new Set([
+export const hopByHop: ReadonlySet<string> = new Set([
   'connection',
   'keep-alive',
   'proxy-authenticate',
@@ -41,20 +40,21 @@ const dropped = new Set([
 export interface RequestFacts {
   /** Name and value by turns, as they came. */
   readonly rawHeaders: readonly string[];
-  /** Missing on open paths: then no identity is sent at all. */
-  readonly token?: AccessToken;
-  readonly targetSecret?: string | undefined;
+  /** Who calls, as the target is told: headers of ours. Missing on open paths, which no token stands before. */
+  readonly identity?: ReadonlyArray<readonly [name: string, value: string]>;
   /** The public origin, `https://mcp.example.com`. */
   readonly publicOrigin: string;
   readonly remoteAddress?: string | undefined;
   readonly requestId: string;
   /** By lower-case name, in place of what the client sent; undefined: none at all. */
   readonly inPlace?: Readonly<Record<string, string | undefined>>;
+  /** The operator's own for this target, by lower-case name; they yield only to `inPlace`. */
+  readonly injected?: ReadonlyMap<string, readonly [name: string, value: string]>;
 }
 
 /** The request's headers for the target, name and value by turns. */
 export function requestHeaders(facts: RequestFacts): string[] {
-  const { rawHeaders, token, targetSecret, publicOrigin, remoteAddress, requestId, inPlace = {} } = facts;
+  const { rawHeaders, identity = [], publicOrigin, remoteAddress, requestId, inPlace = {}, injected } = facts;
   const named = connectionTokens(rawHeaders);
   const headers: string[] = [];
   for (let i = 0; i < rawHeaders.length; i += 2) {
@@ -63,14 +63,15 @@ export function requestHeaders(facts: RequestFacts): string[] {
     if (name.includes('_')) continue;
     const lower = name.toLowerCase();
     if (hopByHop.has(lower) || dropped.has(lower) || named.has(lower) || isOurs(lower)) continue;
-    if (Object.hasOwn(inPlace, lower)) continue;
+    if (Object.hasOwn(inPlace, lower) || injected?.has(lower)) continue;
     headers.push(name, rawHeaders[i + 1] as string);
   }
   for (const [name, value] of Object.entries(inPlace)) if (value !== undefined) headers.push(name, value);
+  for (const [lower, [name, value]] of injected ?? []) if (!Object.hasOwn(inPlace, lower)) headers.push(name, value);
   const { protocol, host } = new URL(publicOrigin);
   headers.push('x-forwarded-proto', protocol.slice(0, -1), 'x-forwarded-host', host, 'x-request-id', requestId);
   if (remoteAddress !== undefined) headers.push('x-forwarded-for', remoteAddress);
-  for (const [name, value] of token ? writeIdentityHeaders(token, targetSecret) : []) headers.push(name, value);
+  for (const [name, value] of identity) headers.push(name, value);
   return headers;
 }
 

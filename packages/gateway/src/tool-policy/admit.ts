@@ -1,9 +1,10 @@
-/** A request to a resource whose tools have rules: its message read whole and judged, and how what is left of it is forwarded. */
+/** A request to a resource whose messages are read, for rules or for limits: read whole, judged, and how it is forwarded. */
 import type { IncomingMessage } from 'node:http';
 import type { HttpReply } from '@mcp-gatehouse/auth';
 import type { Exchange } from '../proxy/forward.ts';
 import { answerFilter } from './answer-filter.ts';
 import { errorText, type JudgeOptions, judge } from './judge.ts';
+import type { Message } from './message.ts';
 import type { MessageRoom } from './message-room.ts';
 
 export interface AdmitOptions extends JudgeOptions {
@@ -30,7 +31,10 @@ export type Admitted =
   | { readonly refused: Refused }
   | {
       readonly refused?: never;
+      /** For the log: bounded and printable. */
       readonly tool?: string;
+      /** The message that goes on; undefined where there is none, as with GET. */
+      readonly message?: Message;
       readonly exchange: Pick<Exchange, 'body' | 'rewrite' | 'inPlace'>;
       /** To be called once the exchange is over: the message stands in memory until then. */
       readonly done: () => void;
@@ -49,13 +53,16 @@ const forReading = {
 
 export async function admit(req: IncomingMessage, options: AdmitOptions): Promise<Admitted> {
   const { policy, token, maxBytes } = options;
-  const filter = (expected: 'list' | 'replay') => answerFilter({ policy, token, maxBytes, expected });
+  // Without rules every tool may be seen, so answers pass as they are.
+  const filtered = (expected: 'list' | 'replay') =>
+    policy && { rewrite: answerFilter({ policy, token, maxBytes, expected }) };
   if (req.method !== 'POST') {
     // A target that reads a message whatever the method is would run what nobody judged.
     if (Number(req.headers['content-length'] ?? 0) > 0 || req.headers['transfer-encoding'] !== undefined) {
       return { refused: bodyWithoutPost };
     }
-    return { exchange: req.method === 'GET' ? { rewrite: filter('replay'), inPlace: forReading } : {}, done: () => {} };
+    const replay = req.method === 'GET' ? filtered('replay') : undefined;
+    return { exchange: replay ? { ...replay, inPlace: forReading } : {}, done: () => {} };
   }
   const read = await wholeBody(req, options);
   if ('outcome' in read) return { refused: read };
@@ -70,9 +77,10 @@ export async function admit(req: IncomingMessage, options: AdmitOptions): Promis
   }
   // What was judged is what the target gets: never the bytes that came (SEC-11).
   const judged = Buffer.from(verdict.message.text, 'utf8');
-  const list = verdict.message.method === 'tools/list';
+  const list = verdict.message.method === 'tools/list' ? filtered('list') : undefined;
   return {
     ...tool,
+    message: verdict.message,
     done,
     exchange: {
       body: judged,
@@ -82,7 +90,7 @@ export async function admit(req: IncomingMessage, options: AdmitOptions): Promis
         'content-encoding': undefined,
         ...(list && forReading),
       },
-      ...(list && { rewrite: filter('list') }),
+      ...list,
     },
   };
 }

@@ -6,7 +6,8 @@ import type { ToolPolicy } from '@mcp-gatehouse/auth/tool-needs';
 import { type Message, type MessageFault, readMessage } from './message.ts';
 
 export interface JudgeOptions {
-  readonly policy: ToolPolicy;
+  /** Without it every message that can be read in one way is allowed: it is read for its name alone. */
+  readonly policy?: ToolPolicy | undefined;
   readonly token: AccessToken;
   readonly resourceMetadata: string;
 }
@@ -89,6 +90,7 @@ export function judge(body: Buffer, req: IncomingMessage, options: JudgeOptions)
 }
 
 function denialOf({ method }: Message, tool: string | undefined, { policy, token }: JudgeOptions) {
+  if (!policy) return undefined;
   if (tool !== undefined) return policy.denial(token, tool);
   return method === undefined || harmless.has(method) ? undefined : policy.denialOfAny(token);
 }
@@ -109,6 +111,7 @@ export function errorText(
   return `{"jsonrpc":"2.0",${id === undefined ? '' : `"id":${id},`}"error":${JSON.stringify(error)}}`;
 }
 
-function shown(name: string): string {
+/** A name that a client chose, for the log and for words: bounded and printable. */
+export function shown(name: string): string {
   return name.slice(0, 100).replace(/[^\x21-\x7e]/g, '?');
 }

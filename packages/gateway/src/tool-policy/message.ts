@@ -11,6 +11,8 @@ export interface Message {
   readonly id?: string;
   /** `params.name`, where it is a string. */
   readonly name?: string;
+  /** JSON text of `params._meta`, for whoever follows a trace (SEP-414). Nothing is decided by it. */
+  readonly meta?: string;
 }
 
 export interface MessageFault {
@@ -71,11 +73,13 @@ function message(text: string, headers: IncomingHttpHeaders): Message | MessageF
   }
   const mismatch = mirrorFault(headers, method, fields);
   if (mismatch) return refuse(-32020, `Bad Request: the request headers and body disagree: ${mismatch}`, 'header');
+  const meta = fields.get('_meta');
   return {
     text,
     ...(method !== undefined && { method }),
     ...(id !== undefined && { id }),
     ...(name !== undefined && { name }),
+    ...(meta !== undefined && { meta }),
   };
 }
 

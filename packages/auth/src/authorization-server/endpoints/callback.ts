@@ -7,7 +7,9 @@ import { type Parameters, queryParameters } from '../../oauth/parameters.ts';
 import { countedGroups } from '../../resource-server/require.ts';
 import { codeResponse, errorResponse, signInFailedResponse } from '../authorization-response.ts';
 import { authorizationCode, digest, newGrantId } from '../credential.ts';
+import { passesTokenOn } from '../identity-session-record.ts';
 import type { Parts } from '../parts.ts';
+import { admits, listedDomain, notAdmitted } from '../people.ts';
 import type { AuthorizationRequest } from '../records.ts';
 import type { RememberedConsents } from '../remembered-consent.ts';
 import { signInBinding, stateContext } from '../sign-in-binding.ts';
@@ -24,6 +26,8 @@ export function callback(parts: Parts, remembered: RememberedConsents, otherSign
     identityProvider,
     browserCookie,
     roles,
+    people,
+    resources,
     sessions,
     lifetimes,
     log,
@@ -57,6 +61,14 @@ export function callback(parts: Parts, remembered: RememberedConsents, otherSign
     const target = { redirectUri: asked.redirectUri, state: clientState };
     try {
       const signIn = await identityProvider.finish(new URLSearchParams([...parameters]), binding, callbackUrl);
+      const { groups, emailDomain } = signIn;
+      const subject = subjectOf(signIn.identity);
+      if (!admits(people, { subject, groups, emailDomain: emailDomain ?? undefined })) {
+        await sessions.discard(signIn.session);
+        const person = subject.slice(0, 8);
+        log({ event: 'people.not_listed', client, person, resource: asked.resource, reason: 'people.not_listed' });
+        return errorResponse(issuer, target, notAdmitted());
+      }
       const code = await grantCode(asked, signIn, client);
       // Nobody has seen a page for this request, and it is not theirs to pass without one: now they see it (SEC-04).
       if (code === undefined) return redirect(remembered.askAgain(asked, clientState));
@@ -99,13 +111,16 @@ export function callback(parts: Parts, remembered: RememberedConsents, otherSign
   async function createGrant(grantId: string, asked: AuthorizationRequest, signIn: SignIn): Promise<void> {
     const { clientDigest, clientName, redirectUri, scope, resource, codeChallenge } = asked;
     const { identity, session } = signIn;
-    const groups = countedGroups(signIn.groups, roles);
+    const groups = countedGroups(signIn.groups, roles, people?.groups);
+    const emailDomain = listedDomain(people, signIn.emailDomain);
+    const accessToken = passesTokenOn(resources, resource) ? signIn.accessToken : undefined;
     const createdAt = now();
     const codeExpiresAt = createdAt + lifetimes.codeSeconds;
     // A little longer than the code, so that a late redemption is told apart from a made-up one in the log.
     const keptUntil = codeExpiresAt + 300;
     // First: no grant is without the session it says it has.
-    const sessionDueAt = await sessions.hold(grantId, { session, groups, signedInAt: createdAt }, keptUntil);
+    const held = { session, groups, emailDomain, accessToken, signedInAt: createdAt };
+    const sessionDueAt = await sessions.hold(grantId, held, keptUntil);
     await records.create(
       'grant',
       grantId,
@@ -115,6 +130,7 @@ export function callback(parts: Parts, remembered: RememberedConsents, otherSign
         subject: subjectOf(identity),
         identity: { issuer: identity.issuer, subject: identity.subject },
         ...(groups.length > 0 && { groups }),
+        ...(emailDomain !== undefined && { emailDomain }),
         scope,
         resource,
         redirectUri,

@@ -81,14 +81,17 @@ export function token(parts: Parts): Endpoint {
 }
 
 function supportedGrantTypes(parts: Parts): ReadonlyMap<string, GrantType> {
-  const { issuer, resources, machineClients, assertionIssuers, singleUse } = parts;
+  const { issuer, resources, machineClients, assertionIssuers, singleUse, people } = parts;
   const grantTypes = new Map<string, GrantType>([
     ['authorization_code', authorizationCodeGrant(parts)],
     ['refresh_token', refreshTokenGrant(parts)],
   ]);
   if (machineClients) grantTypes.set('client_credentials', clientCredentialsGrant({ resources }));
   if (assertionIssuers.length > 0) {
-    grantTypes.set(jwtBearerGrantType, jwtBearerGrant({ issuer, resources, assertionIssuers, singleUse }));
+    grantTypes.set(
+      jwtBearerGrantType,
+      jwtBearerGrant({ issuer, resources, assertionIssuers, singleUse, ...(people && { people }) }),
+    );
   }
   return grantTypes;
 }

@@ -13,12 +13,14 @@ import {
   type GrantDecision,
   type GrantRefusal,
   isDue,
+  notListed,
   type Presented,
   present,
   type Standing,
   type TokenRequest,
 } from '../grant.ts';
 import type { Parts } from '../parts.ts';
+import { admits, mayBeListed } from '../people.ts';
 import type { AuthRecords } from '../records.ts';
 import type { Authorization, Issue } from '../token-issuer.ts';
 import type { GrantTypeResult } from './grant-type.ts';
@@ -26,8 +28,11 @@ import type { GrantTypeResult } from './grant-type.ts';
 /** Parallel refreshes of one client write one record; each lost try is another's success. */
 const tries = 16;
 
+/** When to come again that could not be told from somebody who is not on the list. */
+const retryUnknownSeconds = 5;
+
 export function credentialGrant(parts: Parts, kind: Presented['kind']) {
-  const { records, keyring, lifetimes, roles, grantEnded, sessions, log } = parts;
+  const { records, keyring, lifetimes, roles, people, grantEnded, sessions, log } = parts;
   const known = new Set(parts.resources.flatMap(({ scopes }) => Object.keys(scopes)));
 
   return async (
@@ -56,7 +61,23 @@ export function credentialGrant(parts: Parts, kind: Presented['kind']) {
     // Once a request, however often it has to decide: a provider may rotate what it is asked with.
     let kept: Promise<void> | undefined;
     let asked: Promise<Standing> | undefined;
+    let facts: Promise<Standing> | undefined;
     const decide = async (grant: Grant): Promise<GrantDecision> => {
+      const decided = await confirmedDecision(grant);
+      if (!people || decided.outcome !== 'issue' || admits(people, decided.next)) return decided;
+      // Too little may be known: only what the list named was kept, and the list may have changed. The provider knows.
+      if (kind === 'refresh-token' && grant.sessionDueAt !== undefined && mayBeListed(people)) {
+        facts ??= sessions.check(grantId, grant, 'facts');
+        asked = facts;
+        const standing = await facts;
+        const again = confirm(grant, decided, standing, now);
+        if (again.outcome !== 'issue' || admits(people, again.next)) return again;
+        // Nobody is thrown out, and nobody let in, on the word of nobody.
+        if (standing.outcome === 'unknown') return { outcome: 'postpone', retrySeconds: retryUnknownSeconds };
+      }
+      return { outcome: 'revoke', next: notListed(grant, now) };
+    };
+    const confirmedDecision = async (grant: Grant): Promise<GrantDecision> => {
       const decided = present(grant, presented, request, lifetimes, now);
       if (decided.outcome !== 'issue' || grant.sessionDueAt === undefined) return decided;
       if (kind === 'authorization-code') {
@@ -99,15 +120,16 @@ export function credentialGrant(parts: Parts, kind: Presented['kind']) {
       grantEnded(grantId); // the guards of this process need not find out
       const { endReason } = decision.next;
       const standing = endReason === 'identity_ended' ? await asked : undefined;
+      const unlisted = endReason === 'not_listed';
       log({
-        event: standing ? 'grant.identity_ended' : 'grant.replayed',
+        event: standing ? 'grant.identity_ended' : unlisted ? 'grant.not_listed' : 'grant.replayed',
         grant: grantId,
         client: logName(client.id),
         person: decision.next.subject.slice(0, 8),
-        reason: standing?.outcome === 'over' ? standing.reason : `grant.${endReason}`,
+        reason: standing?.outcome === 'over' ? standing.reason : unlisted ? 'people.not_listed' : `grant.${endReason}`,
       });
       await sessions.end(grantId);
-      throw invalidGrant(`grant.${endReason}`);
+      throw invalidGrant(unlisted ? 'people.not_listed' : `grant.${endReason}`);
     }
     return { ...issued(decision, grantId, client, refreshable), accessToken };
   };

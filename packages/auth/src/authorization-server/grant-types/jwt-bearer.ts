@@ -5,11 +5,13 @@
  */
 import type { JsonWebKey } from 'node:crypto';
 import { subjectOf } from '../../identity-providers/identity-provider.ts';
+import { emailDomainOf } from '../../oauth/email-domain.ts';
 import { OAuthError } from '../../oauth/error.ts';
 import { type Resource, resourceMatches } from '../../oauth/resource.ts';
 import { parseScope } from '../../oauth/scope.ts';
 import { type Assertion, assertionFaults, isSignedBy, readAssertion } from '../assertion.ts';
 import type { Client } from '../clients/client.ts';
+import { admits, type People } from '../people.ts';
 import type { SingleUse } from '../single-use.ts';
 import type { GrantType } from './grant-type.ts';
 import { permittedScope, requestedResource } from './requested-access.ts';
@@ -34,6 +36,8 @@ export interface JwtBearerOptions {
   readonly resources: readonly Resource[];
   readonly assertionIssuers: readonly AssertionIssuer[];
   readonly singleUse: SingleUse;
+  /** Judged by user and, where the assertion says `email` and `email_verified`, by its domain; groups are another provider's. */
+  readonly people?: People;
 }
 
 /** An ID-JAG is fetched to be redeemed at once; this bounds how long its `jti` is remembered. */
@@ -64,7 +68,8 @@ export function assertionIssuerFaults(list: readonly TrustedAssertionIssuer[]): 
  * No refresh token and no record: the identity provider decides anew every time the access token has expired, which is
  * what an organisation manages it for.
  */
-export function jwtBearerGrant({ issuer, resources, assertionIssuers, singleUse }: JwtBearerOptions): GrantType {
+export function jwtBearerGrant(options: JwtBearerOptions): GrantType {
+  const { issuer, resources, assertionIssuers, singleUse, people } = options;
   const trusted = new Map(assertionIssuers.map((one) => [one.issuer, one]));
   const rules = { audience: issuer, maxLifetimeSeconds, types: ['oauth-id-jag+jwt'], requireIssuedAt: true };
 
@@ -94,11 +99,15 @@ export function jwtBearerGrant({ issuer, resources, assertionIssuers, singleUse 
     const resource = requestedResource(parameters.get('resource'), namedResources(claims.resource, resources));
     const limits = [assertedScope(claims.scope), client.scope];
     const scope = permittedScope(parseScope(parameters.get('scope')), resource, limits);
+    const identity = { issuer: assertion.issuer, subject: assertion.subject };
+    const subject = subjectOf(identity);
+    const emailDomain = claims.email_verified === true ? emailDomainOf(claims.email) : undefined;
+    if (!admits(people, { subject, emailDomain }))
+      throw refuse('people.not_listed', 'This person may not come in here.');
     // Last: a request that is refused for any other reason spends nothing (SEC-02).
     await spend(assertion);
-    const identity = { issuer: assertion.issuer, subject: assertion.subject };
     return {
-      authorization: { subject: subjectOf(identity), identity, clientId: client.id, resource: resource.uri, scope },
+      authorization: { subject, identity, clientId: client.id, resource: resource.uri, scope },
       replay: false,
     };
   };

@@ -1,0 +1,52 @@
+/** What every command shares: how its arguments are read, its exit codes, and where its words go. */
+import { type ParseArgsConfig, parseArgs } from 'node:util';
+
+/** What every command ends with; docs/commands.md says it once for all of them. */
+export const exitCodes = {
+  /** Done, or there was nothing to do. */
+  done: 0,
+  /** It could not: the message says why, and what to do. */
+  failed: 1,
+  /** What was typed is no command; nothing was touched. */
+  usage: 2,
+  /** `check` and `doctor` did their work, and found faults. */
+  faults: 3,
+} as const;
+
+export const exitCodesHelp = 'Exit codes: 0 done, 1 could not, 2 wrong usage.';
+
+/** What the person typed was not a command; the message says what to type. */
+export class UsageError extends Error {
+  override readonly name = 'UsageError';
+}
+
+/** As `parseArgs` of Node, strictly; what is wrong is a `UsageError`. */
+export function readArguments<T extends ParseArgsConfig>(config: T): ReturnType<typeof parseArgs<T>> {
+  try {
+    return parseArgs(config);
+  } catch (error) {
+    throw new UsageError((error as Error).message);
+  }
+}
+
+/** A whole number from `least` to `most`; a `UsageError` that names the flag. */
+export function wholeNumber(flag: string, text: string, least: number, most: number): number {
+  const number = /^\d{1,9}$/.test(text) ? Number(text) : Number.NaN;
+  if (!(number >= least && number <= most)) {
+    throw new UsageError(`${flag} takes a whole number from ${least} to ${most}.`);
+  }
+  return number;
+}
+
+/** Answers go here, and nothing else: what is said beside them goes to standard error. */
+export function say(text: string): void {
+  process.stdout.write(text.endsWith('\n') ? text : `${text}\n`);
+}
+
+export function sayJson(value: unknown): void {
+  process.stdout.write(`${JSON.stringify(value)}\n`);
+}
+
+export function note(text: string): void {
+  process.stderr.write(text.endsWith('\n') ? text : `${text}\n`);
+}
