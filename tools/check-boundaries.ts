@@ -60,6 +60,7 @@ export const architecture: readonly Room[] = [
       '@mcp-gatehouse/records',
       '@opentelemetry/',
       'local-cognito',
+      'pg',
       'undici',
       'yaml',
       'zod',

@@ -3,7 +3,8 @@ import { readFileSync } from 'node:fs';
 import { diagnose } from '../doctor/diagnose.ts';
 import { type ExamineOptions, examine } from '../doctor/examine.ts';
 import type { Facts } from '../doctor/facts.ts';
-import type { ClientVerdict, Finding } from '../doctor/finding.ts';
+import type { Finding } from '../doctor/finding.ts';
+import { judgeAll, personaNames } from '../doctor/personas/judge.ts';
 import { reportJson, reportText } from '../doctor/report.ts';
 import { shown } from '../doctor/text.ts';
 import { readTypedUrl } from '../doctor/typed-url.ts';
@@ -56,25 +57,16 @@ Exit codes: 0 no faults, 1 nothing there to examine, 2 wrong usage,
 3 faults were found.
 `;
 
-/** What is said beyond the findings. */
-export interface Counsel {
-  /** What `--client` takes. */
-  readonly clientNames: readonly string[];
-  readonly judge: (facts: Facts) => readonly ClientVerdict[];
-  /** For `--fix`: what to change at the front door that was seen, a line each. */
-  readonly hintsFor: (finding: Finding, facts: Facts) => readonly string[];
-}
-
 export interface DoctorOptions {
   readonly env?: NodeJS.ProcessEnv;
-  /** Without it `--fix` and `--client` are refused. */
-  readonly counsel?: Counsel;
+  /** What to change at the front door that was seen, a line each; without it `--fix` is refused. */
+  readonly hintsFor?: (finding: Finding, facts: Facts) => readonly string[];
 }
 
 /** Resolves to the exit code. */
 export async function doctorCommand(
   args: readonly string[],
-  { env = process.env, counsel }: DoctorOptions = {},
+  { env = process.env, hintsFor }: DoctorOptions = {},
 ): Promise<number> {
   const { values, positionals } = readArguments({
     args: [...args],
@@ -101,8 +93,8 @@ export async function doctorCommand(
   if (others.length > 0) throw new UsageError(`One URL at a time: what is "${others[0]}"?`);
   const typed = readTypedUrl(url);
   if (typeof typed === 'string') throw new UsageError(typed);
-  if (values.fix && !counsel) throw new UsageError('--fix: there are no hints here.');
-  const wanted = wantedClients(values.client, counsel?.clientNames ?? []);
+  if (values.fix && !hintsFor) throw new UsageError('--fix: there are no hints here.');
+  const clients = wantedClients(values.client);
   const line = progress();
   const stop = new AbortController();
   // What was seen until then is told.
@@ -121,11 +113,10 @@ export async function doctorCommand(
       signal: stop.signal,
     });
     line.clear();
-    const verdicts = facts.endpoint && counsel ? counsel.judge(facts) : [];
     const parts = {
       ...diagnose(facts),
-      clients: verdicts.filter(({ client }) => wanted === undefined || wanted.has(client)),
-      ...(values.fix && counsel && { hints: (finding: Finding) => counsel.hintsFor(finding, facts) }),
+      clients: facts.endpoint ? judgeAll(facts, clients) : [],
+      ...(values.fix && hintsFor && { hints: (finding: Finding) => hintsFor(finding, facts) }),
     };
     const { stdout } = process;
     const style = { colours: coloured(stdout, env), width: Math.min(stdout.columns ?? 100, 110) };
@@ -139,16 +130,13 @@ export async function doctorCommand(
 }
 
 /** Undefined: all. */
-function wantedClients(
-  given: readonly string[] | undefined,
-  known: readonly string[],
-): ReadonlySet<string> | undefined {
+function wantedClients(given: readonly string[] | undefined): readonly string[] | undefined {
   const names = given?.flatMap((list) => list.split(',')).map((name) => name.trim().toLowerCase());
-  const strange = names?.find((name) => !known.includes(name));
+  const strange = names?.find((name) => !personaNames.includes(name));
   if (strange !== undefined) {
-    throw new UsageError(`--client: there is no ${JSON.stringify(strange)}; known are: ${known.join(', ') || 'none'}.`);
+    throw new UsageError(`--client: there is no ${JSON.stringify(strange)}; known are ${personaNames.join(', ')}.`);
   }
-  return names && new Set(names);
+  return names;
 }
 
 function readToken(token: string | undefined): string | undefined {

@@ -92,6 +92,14 @@ describe('gatehouse doctor', () => {
     expect(server.asked.some(({ route }) => route === 'register')).toBe(false);
   });
 
+  it('judges every client that it knows, or those that are named', async () => {
+    const all = await doctor(url);
+    expect(all.stdout).toMatch(/\nClients\n/);
+    for (const name of ['Claude Code', 'Cursor']) expect(all.stdout).toContain(`✓ ${name}`);
+    const one = JSON.parse((await doctor(url, '--json', '--client', 'Cursor')).stdout) as Record<string, unknown>;
+    expect(one.clients).toMatchObject([{ client: 'cursor', outcome: 'works', reasons: [] }]);
+  });
+
   it('takes the token from the environment, and shows it nowhere', async () => {
     const token = goodToken(url);
     const { code, stdout, stderr } = await run(['doctor', url, '--json', '--stream-seconds', '0'], {

@@ -19,7 +19,7 @@ export interface PersonaVerdict extends ClientVerdict {
 /** The worst first. `works`: as far as one comes without signing in, nothing stops it. */
 const order: ReadonlyArray<ClientVerdict['outcome']> = ['fails', 'unknown', 'partly', 'works'];
 
-/** The verdicts of these clients (`personaNames`), or of all; those who fail first. */
+/** The verdicts of these clients, or of all; those who fail first. */
 export function judgeAll(facts: Facts, only?: readonly string[]): readonly PersonaVerdict[] {
   return personas
     .filter(({ client }) => only === undefined || only.includes(client))
@@ -29,6 +29,15 @@ export function judgeAll(facts: Facts, only?: readonly string[]): readonly Perso
 
 /** For `--client`. */
 export const personaNames: readonly string[] = personas.map(({ client }) => client);
+
+/** What was given with `--client`, names with commas between; a text says what is wrong. */
+export function readClients(given: readonly string[]): readonly string[] | string {
+  const names = given.flatMap((one) => one.split(',')).map((name) => name.trim());
+  const stranger = names.find((name) => !personaNames.includes(name));
+  return stranger === undefined
+    ? names
+    : `--client: "${stranger}" is none of the clients that are known: ${personaNames.join(', ')}.`;
+}
 
 export function judge(facts: Facts, persona: Persona): PersonaVerdict {
   const met = hindrances(facts, persona);
