@@ -1,21 +1,34 @@
-/** The process of Ankify: one HTTP listener for the MCP endpoint, the downloads and the health check. */
+/** The process of Ankify: one HTTP listener for the MCP endpoint, the API, the downloads and the health check. */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import type { Deck, DeckRecords } from './decks/deck.ts';
-import { createShelf } from './decks/shelf.ts';
-import { type Download, download } from './exports/download.ts';
-import { linkLifetimeSeconds, sealLink } from './exports/link.ts';
+import type { Model } from '@mcp-gatehouse/models';
+import type { Records } from '@mcp-gatehouse/records';
+import { type ApiEndpoint, createApiEndpoint } from './api/api-endpoint.ts';
+import { createIdempotency } from './api/idempotency.ts';
+import { apiRoutes } from './api/routes.ts';
+import type { Blobs } from './blobs/blobs.ts';
 import { createMcpEndpoint, type McpEndpoint } from './mcp-endpoint.ts';
+import { openRooms, type Rooms, type ServerRecords } from './rooms.ts';
+import type { Speech } from './speech/speech.ts';
 import type { LogEvent } from './tools/tool-context.ts';
+import type { Amounts } from './usage/usage.ts';
 
 export interface AnkifyOptions {
-  readonly records: DeckRecords;
+  readonly records: Records<ServerRecords>;
   /** Where the outside reaches this server, without a trailing slash: the base of the download links. */
   readonly publicUrl: string;
   /** Shared with the gateway, which sends it as `x-gatehouse-secret`. Required unless `host` is a loopback address. */
   readonly secret?: string;
   /** 32 bytes or more; seals the download links. */
   readonly linkKey: Uint8Array;
+  /** Where clips and packages are kept; absent: nothing is recorded, and packages are written for each download. */
+  readonly blobs?: Blobs;
+  /** Records speech; takes `blobs`. */
+  readonly speech?: Speech;
+  /** Writes cards; absent: the callers' own models do. */
+  readonly model?: Model;
+  /** Each replaces one of the limits of a user and month. */
+  readonly quotas?: Amounts;
   /** 0, the default: any free one. */
   readonly port?: number;
   readonly host?: string;
@@ -38,26 +51,23 @@ const closeGraceMs = 3000;
 
 /** Rejects with an `Error` that names the option if one is unusable, or with Node's if the port cannot be had. */
 export async function startAnkify(options: AnkifyOptions): Promise<Ankify> {
-  const { records, linkKey, port = 0, host = '127.0.0.1', now = () => Date.now() / 1000, log = () => {} } = options;
+  const { port = 0, host = '127.0.0.1', now = () => Date.now() / 1000, log = () => {} } = options;
   const publicUrl = checkOptions(options, host);
-  const shelf = createShelf(records, now);
-  const link = (deck: Deck) => {
-    const expiresAt = Math.floor(now()) + linkLifetimeSeconds;
-    return {
-      url: `${publicUrl.href.replace(/\/$/, '')}/exports/${sealLink(linkKey, deck, expiresAt)}.apkg`,
-      expiresAt,
-    };
-  };
-  const mcp = createMcpEndpoint({
-    shelf,
-    link,
-    log,
+  const base = publicUrl.href.replace(/\/$/, '');
+  const rooms = openRooms({ ...options, publicUrl: base, now, log });
+  const callers = {
     hostnames: [...loopbackNames, publicUrl.hostname],
     ...(options.secret !== undefined && { secret: options.secret }),
+  };
+  const mcp = createMcpEndpoint({ ...rooms, ...callers });
+  const api = createApiEndpoint({
+    ...callers,
+    routes: apiRoutes(rooms, `${base}/api`),
+    idempotency: createIdempotency(options.records, now),
+    log,
   });
-  const exports = (token: string) => download({ records, linkKey, now }, token);
   const server = createServer((request, response) => {
-    route({ mcp, exports, log }, request, response).catch((error: unknown) => {
+    route({ mcp, api, rooms }, request, response).catch((error: unknown) => {
       if (request.readableAborted) return; // the client went away in the middle of its request
       log({ event: 'request.failed', error: error instanceof Error ? error.stack : String(error) });
       if (response.headersSent) response.destroy();
@@ -73,6 +83,7 @@ export async function startAnkify(options: AnkifyOptions): Promise<Ankify> {
     server.once('error', reject);
     server.listen(port, host, resolve);
   });
+  rooms.jobs.resume();
   const address = server.address() as AddressInfo;
   const name = address.family === 'IPv6' ? `[${address.address}]` : address.address;
   let closing: Promise<void> | undefined;
@@ -80,18 +91,32 @@ export async function startAnkify(options: AnkifyOptions): Promise<Ankify> {
     url: `http://${name}:${address.port}`,
     close: () => {
       closing ??= new Promise((resolve) => {
-        const endStreams = setTimeout(() => void mcp.close(), streamGraceMs);
+        const endStreams = setTimeout(() => {
+          void mcp.close();
+          api.close();
+        }, streamGraceMs);
         const cut = setTimeout(() => server.closeAllConnections(), closeGraceMs);
         server.close(() => {
           clearTimeout(endStreams);
           clearTimeout(cut);
-          resolve(mcp.close());
+          api.close();
+          resolve(mcp.close().then(() => inTime(rooms.close(), closeGraceMs)));
         });
         server.closeIdleConnections();
       });
       return closing;
     },
   };
+}
+
+/** An engine or a model that does not let go holds up nothing: its job is taken over when its lease is over. */
+async function inTime(ending: Promise<void>, ms: number): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, ms);
+  });
+  await Promise.race([ending, late]);
+  clearTimeout(timer);
 }
 
 const loopbackNames = ['localhost', '127.0.0.1', '[::1]'];
@@ -114,11 +139,11 @@ function checkOptions({ publicUrl, linkKey, secret }: AnkifyOptions, host: strin
 
 interface Endpoints {
   readonly mcp: McpEndpoint;
-  readonly exports: (token: string) => Promise<Download>;
-  readonly log: (event: LogEvent) => void;
+  readonly api: ApiEndpoint;
+  readonly rooms: Rooms;
 }
 
-async function route({ mcp, exports, log }: Endpoints, request: IncomingMessage, response: ServerResponse) {
+async function route({ mcp, api, rooms }: Endpoints, request: IncomingMessage, response: ServerResponse) {
   const path = request.url?.split('?', 1)[0] ?? '/';
   if (path === '/mcp') {
     if (request.method !== 'POST') {
@@ -128,6 +153,7 @@ async function route({ mcp, exports, log }: Endpoints, request: IncomingMessage,
     }
     return mcp.handle(request, response);
   }
+  if (path === '/api' || path.startsWith('/api/')) return api.handle(request, response, path.slice('/api'.length));
   const isRead = request.method === 'GET' || request.method === 'HEAD';
   if (path === '/healthz') {
     if (!isRead) return notAllowed(response, 'GET, HEAD');
@@ -136,13 +162,17 @@ async function route({ mcp, exports, log }: Endpoints, request: IncomingMessage,
   if (path.startsWith('/exports/')) {
     if (!isRead) return notAllowed(response, 'GET, HEAD');
     const token = /^\/exports\/([\w-]+)\.apkg$/.exec(path)?.[1] ?? '';
-    const { status, headers, body, deckId } = await exports(token);
-    log({ event: status === 200 ? 'deck.downloaded' : 'download.refused', status, ...(deckId && { deckId }) });
+    const { status, headers, body, deckId } = await rooms.download(token);
+    rooms.log({
+      event: status === 200 || status === 302 ? 'deck.downloaded' : 'download.refused',
+      status,
+      ...(deckId && { deckId }),
+    });
     response.writeHead(status, { ...headers, 'content-length': Buffer.byteLength(body) });
     response.end(request.method === 'HEAD' ? undefined : body);
     return;
   }
-  return text(response, 404, 'Nothing is here. Ankify is an MCP server; its endpoint is /mcp.\n');
+  return text(response, 404, 'Nothing is here. Ankify is an MCP server; its endpoint is /mcp, its API is /api.\n');
 }
 
 function notAllowed(response: ServerResponse, allow: string): void {

@@ -4,8 +4,8 @@ import { request } from 'node:http';
 import { connect } from 'node:net';
 import { memoryRecords } from '@mcp-gatehouse/records/memory';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type AnkifyRecords, ankifyKinds } from '../src/decks/deck.ts';
 import { maxBodyBytes } from '../src/mcp-endpoint.ts';
+import { type ServerRecords, serverKinds } from '../src/rooms.ts';
 import { startAnkify } from '../src/server.ts';
 import { animals, publicUrl, type Service, startService } from './service.ts';
 
@@ -138,7 +138,7 @@ describe('who may call', () => {
   });
 
   test('without a secret only a caller that uses a local name: a rebound web page cannot', async () => {
-    const records = memoryRecords<AnkifyRecords>({ kinds: ankifyKinds });
+    const records = memoryRecords<ServerRecords>({ kinds: serverKinds });
     const open = await startAnkify({ records, publicUrl, linkKey: randomBytes(32) });
     const status = (host: string) =>
       new Promise((resolve, reject) => {
@@ -162,7 +162,7 @@ describe('who may call', () => {
   });
 
   test('it does not start where strangers could connect without a secret, nor with a weak key', async () => {
-    const records = memoryRecords<AnkifyRecords>({ kinds: ankifyKinds });
+    const records = memoryRecords<ServerRecords>({ kinds: serverKinds });
     const linkKey = randomBytes(32);
     await expect(startAnkify({ records, publicUrl, linkKey, host: '0.0.0.0' })).rejects.toThrow(/secret is required/);
     await expect(startAnkify({ records, publicUrl, linkKey, secret: 'short' })).rejects.toThrow(/secret must have 16/);

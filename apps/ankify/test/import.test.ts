@@ -4,6 +4,7 @@
  * that can import it (`pip install anki`).
  */
 import { execFileSync, spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -12,6 +13,7 @@ import { writeApkg } from '../src/anki/apkg.ts';
 import { fieldChecksum, sortField } from '../src/anki/field.ts';
 import type { DeckWithCards } from '../src/decks/deck.ts';
 import { deckOf, edited } from './decks.ts';
+import { recordedApkg, recordingOf } from './recorded.ts';
 
 const debianPython = '/usr/bin/python3';
 const ankiPython = process.env.ANKI_PYTHON ?? '';
@@ -31,6 +33,7 @@ const animals = [
   { front: 'Maus', back: 'mouse' },
 ];
 const languages = { frontLanguage: 'de-DE', backLanguage: 'en-GB', speech: 'device' as const };
+const recorded = { ...languages, speech: 'recorded' as const };
 
 describe('Mnemosyne', () => {
   test('imports v1, v1 again and v2: 3 notes and 6 cards, the same, 4 and 8 with the text updated', ({ skip }) => {
@@ -47,6 +50,21 @@ describe('Mnemosyne', () => {
     expect(JSON.stringify(first?.questions)).not.toContain('<script>');
   });
 
+  test('takes recorded speech with each side, once', async ({ skip }) => {
+    if (!hasMnemosyne && !process.env.CI) skip('Debian’s mnemosyne is not installed here (apt-get install mnemosyne)');
+    const v1 = deckOf({ noteType: 'reversed', ...recorded }, animals);
+    const { files } = await recordingOf(v1);
+    const second = await recordedApkg(edited(v1));
+    const [first, again, changed] = inMnemosyne([await recordedApkg(v1), await recordedApkg(v1), second]);
+    expect([first?.facts, first?.cards, again?.facts, changed?.facts, changed?.cards]).toEqual([3, 6, 3, 4, 8]);
+    expect(files.size).toBe(6);
+    expect(first?.media).toEqual([...files.keys()].sort());
+    expect(again?.media).toEqual(first?.media);
+    expect(changed?.media).toHaveLength(9); // one edited side, and both of the new card
+    const texts = first?.texts[v1.cards[0]?.id ?? ''] ?? [];
+    expect(texts.join(' ')).toMatch(/Hund.*dog.*ankify-[0-9a-f]{20}\.mp3/s);
+  });
+
   test('imports a cloze deck', ({ skip }) => {
     if (!hasMnemosyne && !process.env.CI) skip('Debian’s mnemosyne is not installed here (apt-get install mnemosyne)');
     const [result] = inMnemosyne([deckOf({ noteType: 'cloze' }, [{ front: '{{c1::Bern}} {{c2::CH}}', back: '' }])]);
@@ -55,9 +73,9 @@ describe('Mnemosyne', () => {
   });
 });
 
-describe('Anki', () => {
-  const notHere = 'ANKI_PYTHON does not name a Python with Anki’s library';
+const notHere = 'ANKI_PYTHON does not name a Python with Anki’s library';
 
+describe('Anki', () => {
   test('imports v1, v1 again and v2: 3 new, 3 duplicates, then 1 new, 1 updated, 1 duplicate', ({ skip }) => {
     if (!hasAnki && !process.env.CI) skip(notHere);
     const v1 = deckOf({ noteType: 'reversed', name: 'Sprachen::Deutsch', ...languages }, animals);
@@ -77,7 +95,7 @@ describe('Anki', () => {
       [3, 3],
       [3, 3],
     ]);
-    expect(result.notes[0]?.fields).toEqual(['Hund', 'dog (edited)', '']);
+    expect(result.notes[0]?.fields).toEqual(['Hund', 'dog (edited)', '', '', '']);
   });
 
   test('shows every text as it was typed, computes the same sort field and checksum, and speaks', ({ skip }) => {
@@ -145,6 +163,110 @@ describe('Anki', () => {
   });
 });
 
+describe('Anki, with recorded speech', () => {
+  const sha256 = (bytes: Uint8Array | undefined) =>
+    createHash('sha256')
+      .update(bytes ?? '')
+      .digest('hex');
+
+  test('v1, v1 again and v2: 3 new; 0 new; 1 new and 1 updated; every clip there, referred to and heard', async ({
+    skip,
+  }) => {
+    if (!hasAnki && !process.env.CI) skip(notHere);
+    const v1 = deckOf({ noteType: 'reversed', name: 'Sprachen::Deutsch', ...recorded }, animals);
+    const v2 = edited(v1);
+    const first = await recordedApkg(v1);
+    const result = inAnki([first, first, await recordedApkg(v2)]);
+    expect(result.imports).toEqual([
+      expect.objectContaining({ new: 3, updated: 0, duplicate: 0, conflicting: 0 }),
+      expect.objectContaining({ new: 0, updated: 0, duplicate: 3, conflicting: 0 }),
+      expect.objectContaining({ new: 1, updated: 1, duplicate: 1, conflicting: 0 }),
+    ]);
+    expect(result.integrity, result.check).toBe(true);
+    const files = new Map([...(await recordingOf(v1)).files, ...(await recordingOf(v2)).files]);
+    expect(files.size).toBe(9);
+    expect(result.media).toEqual(Object.fromEntries(Array.from(files, ([name, bytes]) => [name, sha256(bytes)])));
+    expect(result.missingMedia).toEqual([]);
+    // Of the edited side only; everything else is still referred to.
+    expect(result.unusedMedia).toHaveLength(1);
+    const { sounds } = await recordingOf(v2);
+    const [forward, backward] = result.notes[0]?.cards ?? [];
+    const { front, back } = sounds.get(v2.cards[0]?.id ?? '') ?? {};
+    expect([forward?.sounds, forward?.answer_sounds]).toEqual([[front], [back]]);
+    expect([backward?.sounds, backward?.answer_sounds]).toEqual([[back], [front]]);
+    // Not both: what is recorded is not read by the device as well.
+    expect([forward?.speech, forward?.answer_speech]).toEqual([[], []]);
+    expect(forward?.question).not.toContain('.mp3');
+  });
+
+  test('scheduling, cards put aside and the learner’s own words survive; media stay', async ({ skip }) => {
+    if (!hasAnki && !process.env.CI) skip(notHere);
+    const v1 = deckOf(recorded, animals);
+    const [first, second] = v1.cards;
+    const bytes = await recordedApkg(v1);
+    const steps = [bytes, `edit:${second?.id}=my own words`, `review:${first?.id}`, `suspend:${second?.id}`];
+    const result = inAnki([...steps, bytes, await recordedApkg(edited(v1))]);
+    expect(result.imports.map((log) => [log.new, log.updated])).toEqual([
+      [3, 0],
+      [0, 0],
+      [1, 1],
+    ]);
+    expect(result.notes[1]?.fields[1]).toBe('my own words');
+    expect(result.notes[1]?.cards[0]).toMatchObject({ queue: -1 });
+    expect(result.notes[0]?.fields[1]).toBe('dog (edited)');
+    expect(result.notes[0]?.cards[0]).toMatchObject({ reps: 1 });
+    expect(result.missingMedia).toEqual([]);
+    expect(result.notes[1]?.cards[0]?.sounds).toEqual([(await recordingOf(v1)).sounds.get(second?.id ?? '')?.front]);
+  });
+
+  test('a deck that is recorded later updates the notes that the device read before', async ({ skip }) => {
+    if (!hasAnki && !process.env.CI) skip(notHere);
+    const v1 = deckOf(languages, animals);
+    const updatedAt = v1.deck.updatedAt + 60;
+    const v2 = {
+      deck: { ...v1.deck, ...recorded, version: 2, updatedAt },
+      cards: v1.cards.map((card) => ({ ...card, updatedAt })),
+    };
+    const result = inAnki([v1, await recordedApkg(v2)]);
+    expect(result.imports).toEqual([
+      expect.objectContaining({ new: 3, updated: 0, conflicting: 0 }),
+      expect.objectContaining({ new: 0, updated: 3, conflicting: 0 }),
+    ]);
+    expect(result.noteTypes).toEqual(['Ankify basic (de-DE / en-GB)']);
+    const [card] = result.notes[0]?.cards ?? [];
+    expect([card?.sounds.length, card?.speech]).toEqual([1, []]);
+  });
+
+  test('a cloze is heard with its answer only, and a side without a clip is read by the device', async ({ skip }) => {
+    if (!hasAnki && !process.env.CI) skip(notHere);
+    const cloze = deckOf({ noteType: 'cloze', ...recorded }, [
+      { front: '{{c1::Bern}} liegt in {{c2::CH}}', back: 'city' },
+    ]);
+    const hebrew = deckOf({ id: '019a0000-0000-7000-8000-000000000002', ...recorded, frontLanguage: 'he-IL' }, [{}]);
+    const { notes, integrity } = inAnki([await recordedApkg(cloze), await recordedApkg(hebrew)]);
+    expect(integrity).toBe(true);
+    const [spoken, half] = notes.toSorted((a, b) => b.cards.length - a.cards.length);
+    expect(spoken?.cards).toHaveLength(2);
+    for (const card of spoken?.cards ?? []) {
+      expect([card.sounds, card.answer_sounds.length, card.answer_speech]).toEqual([[], 2, []]);
+    }
+    const [card] = half?.cards ?? [];
+    expect([card?.sounds, card?.speech.map(([locale]) => locale), card?.answer_sounds.length]).toEqual([
+      [],
+      ['he_IL'],
+      1,
+    ]);
+  });
+
+  test('two decks that say the same share a file', async ({ skip }) => {
+    if (!hasAnki && !process.env.CI) skip(notHere);
+    const one = deckOf(recorded, [{ front: 'Hund', back: 'dog' }]);
+    const two = deckOf({ ...recorded, id: '019a0000-0000-7000-8000-000000000002' }, [{ front: 'Hund', back: 'hound' }]);
+    const { media, unusedMedia } = inAnki([await recordedApkg(one), await recordedApkg(two)]);
+    expect([Object.keys(media).length, unusedMedia]).toEqual([3, []]);
+  });
+});
+
 function canImport(python: string, module: string): boolean {
   return spawnSync(python, ['-c', `import ${module}`], { timeout: 30_000 }).status === 0;
 }
@@ -159,11 +281,14 @@ function run<T>(python: string, script: string, args: readonly string[]): T {
   return JSON.parse(output.toString());
 }
 
-function packed(decks: ReadonlyArray<DeckWithCards | string>): string[] {
+/** A deck, the bytes of a package, or a word for the oracle. */
+type Step = DeckWithCards | Uint8Array | string;
+
+function packed(decks: readonly Step[]): string[] {
   return decks.map((deck, index) => {
     if (typeof deck === 'string') return deck;
     const file = join(directory, `${index}.apkg`);
-    writeFileSync(file, writeApkg(deck));
+    writeFileSync(file, deck instanceof Uint8Array ? deck : writeApkg(deck));
     return file;
   });
 }
@@ -174,9 +299,10 @@ interface InMnemosyne {
   texts: Record<string, string[]>;
   questions: Record<string, string>;
   tags: string[];
+  media: string[];
 }
 
-function inMnemosyne(decks: readonly DeckWithCards[]): InMnemosyne[] {
+function inMnemosyne(decks: ReadonlyArray<Exclude<Step, string>>): InMnemosyne[] {
   return run(debianPython, 'mnemosyne_import.py', packed(decks));
 }
 
@@ -186,6 +312,10 @@ interface InAnki {
   check: string;
   decks: string[];
   noteTypes: string[];
+  /** SHA-256 by name. */
+  media: Record<string, string>;
+  unusedMedia: string[];
+  missingMedia: string[];
   notes: Array<{
     fields: string[];
     sortField: string;
@@ -198,10 +328,12 @@ interface InAnki {
       speech: string[][];
       answer_speech: string[][];
       sounds: string[];
+      answer_sounds: string[];
+      queue: number;
     }>;
   }>;
 }
 
-function inAnki(steps: ReadonlyArray<DeckWithCards | string>): InAnki {
+function inAnki(steps: readonly Step[]): InAnki {
   return run(ankiPython, 'anki_import.py', packed(steps));
 }

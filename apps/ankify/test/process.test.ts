@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { freePort } from '../../../packages/gateway/test/harness.ts';
 import { animals } from './service.ts';
 
 let data: string;
@@ -108,6 +109,59 @@ test.each<[string, Record<string, string>, RegExp]>([
     { ANKIFY_PUBLIC_URL: 'http://x', ANKIFY_DATA: 'DATA', ANKIFY_GATEWAY_SECRET: 'x' },
     /secret must have 16/,
   ],
+  [
+    'everything else that is faulty, at once,',
+    {
+      ANKIFY_PUBLIC_URL: 'http://x',
+      ANKIFY_DATA: 'DATA',
+      ANKIFY_SPEECH: 'loud',
+      ANKIFY_BLOBS: 's3://UPPER',
+      ANKIFY_MONTHLY_DECKS: '-1',
+      ANKIFY_PAGE_PORT: 'http',
+    },
+    /ANKIFY_SPEECH: installed, espeak-ng, polly, off[\s\S]*ANKIFY_BLOBS: directory, or[\s\S]*ANKIFY_MONTHLY_DECKS: a whole number[\s\S]*ANKIFY_PAGE_PORT: a port/,
+  ],
+  [
+    'a page at an unsafe address',
+    {
+      ANKIFY_PUBLIC_URL: 'http://x',
+      ANKIFY_DATA: 'DATA',
+      ANKIFY_PAGE_PORT: '1',
+      ANKIFY_PAGE_URL: 'http://ankify.example',
+    },
+    /ANKIFY_PAGE_URL: an origin such as https/,
+  ],
+  [
+    'a page of any port without its address',
+    { ANKIFY_PUBLIC_URL: 'http://x', ANKIFY_DATA: 'DATA', ANKIFY_PAGE_PORT: '0' },
+    /ANKIFY_PAGE_URL: missing/,
+  ],
+  [
+    'a page’s client without a page',
+    { ANKIFY_PUBLIC_URL: 'http://x', ANKIFY_DATA: 'DATA', ANKIFY_PAGE_CLIENT_ID: 'page' },
+    /ANKIFY_PAGE_PORT: missing; ANKIFY_PAGE_CLIENT_ID is set/,
+  ],
+  [
+    'a cloud’s speech without its region',
+    {
+      ANKIFY_PUBLIC_URL: 'http://x',
+      ANKIFY_DATA: 'DATA',
+      ANKIFY_SPEECH: 'polly',
+      AWS_REGION: '',
+      AWS_DEFAULT_REGION: '',
+    },
+    /AWS_REGION: missing; ANKIFY_SPEECH names Amazon Polly/,
+  ],
+  [
+    'a model nobody knows',
+    { ANKIFY_PUBLIC_URL: 'http://x', ANKIFY_DATA: 'DATA', ANKIFY_MODEL: 'gpt' },
+    /ANKIFY_MODEL: use anthropic:/,
+  ],
+  [
+    'a host for everybody without a secret',
+    { ANKIFY_PUBLIC_URL: 'http://x', ANKIFY_DATA: 'DATA', ANKIFY_HOST: '0.0.0.0' },
+    /secret is required/,
+  ],
 ])('%s in the environment is told at the start', async (_, environment, message) => {
   const given = Object.fromEntries(
     Object.entries(environment).map(([name, value]) => [name, value === 'DATA' ? data : value]),
@@ -124,4 +178,26 @@ test('a damaged key is told, never replaced: the links in use would die', async 
   expect(code).toBe(1);
   expect(stderr).toMatch(/link\.key is not a key/);
   expect(readFileSync(join(data, 'link.key'), 'utf8')).toBe('short\n');
+});
+
+test('with a page: its address is told, a taken port is named, and both ends are orderly', async () => {
+  const port = await freePort();
+  const environment = {
+    ANKIFY_PUBLIC_URL: 'http://localhost:8080/ankify',
+    ANKIFY_DATA: data,
+    ANKIFY_GATEWAY_SECRET: gatewaySecret,
+    ANKIFY_PAGE_PORT: String(port),
+    ANKIFY_SPEECH: 'off',
+  };
+  const first = start(environment);
+  const url = await first.listening;
+  const page = `http://localhost:${port}`;
+  expect(await (await fetch(`${page}/healthz`)).text()).toBe('ok\n');
+  const second = await start({ ...environment, ANKIFY_DATA: join(data, 'other') }).exit;
+  expect([second.code, second.stderr]).toEqual([1, expect.stringContaining(`ANKIFY_PAGE_PORT: ${port} is in use`)]);
+  expect(second.lines).toEqual([]);
+  first.child.kill('SIGTERM');
+  const { code, lines, stderr } = await first.exit;
+  expect([code, lines]).toEqual([0, [JSON.stringify({ event: 'ankify.listening', url, page })]]);
+  expect(stderr).toContain('"event":"ankify.parts","speech":"off","model":"none","blobs":"directory"');
 });

@@ -1,9 +1,10 @@
 /** A started Ankify with a clock in the test's hand, and real MCP clients of both protocol eras that call it. */
 import { randomBytes } from 'node:crypto';
 import { writeIdentityHeaders } from '@mcp-gatehouse/auth/identity-headers';
+import type { Records } from '@mcp-gatehouse/records';
 import { memoryRecords } from '@mcp-gatehouse/records/memory';
 import { type CallToolResult, Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
-import { type AnkifyRecords, ankifyKinds, type DeckRecords } from '../src/decks/deck.ts';
+import { type ServerRecords, serverKinds } from '../src/rooms.ts';
 import { type Ankify, startAnkify } from '../src/server.ts';
 import type { LogEvent } from '../src/tools/tool-context.ts';
 
@@ -15,7 +16,7 @@ export type Era = (typeof eras)[number];
 
 export interface Service {
   readonly ankify: Ankify;
-  readonly records: DeckRecords;
+  readonly records: Records<ServerRecords>;
   readonly clock: { seconds: number };
   readonly events: LogEvent[];
   /** The headers the gateway would write for this user. */
@@ -40,10 +41,12 @@ export interface Answer {
   readonly content: CallToolResult['content'];
 }
 
-export async function startService(given: { records?: DeckRecords; linkKey?: Uint8Array } = {}): Promise<Service> {
+export async function startService(
+  given: { records?: Records<ServerRecords>; linkKey?: Uint8Array } = {},
+): Promise<Service> {
   const clock = { seconds: 1_795_000_000 };
   const now = () => clock.seconds;
-  const records = given.records ?? memoryRecords<AnkifyRecords>({ kinds: ankifyKinds, now });
+  const records = given.records ?? memoryRecords<ServerRecords>({ kinds: serverKinds, now });
   const events: LogEvent[] = [];
   const ankify = await startAnkify({
     records,

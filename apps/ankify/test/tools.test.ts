@@ -16,11 +16,14 @@ describe.each(eras)('a client of the %s era', (era) => {
     const { mcp } = await service.client(user, { era });
     const { tools } = await mcp.listTools();
     expect(tools.map((tool) => tool.name)).toEqual([
+      'generate_deck',
       'create_deck',
       'convert_TSV_to_Anki_deck',
+      'edit_deck',
       'list_decks',
       'get_deck',
       'export_deck',
+      'get_job',
       'delete_deck',
     ]);
     for (const tool of tools) {
@@ -29,8 +32,11 @@ describe.each(eras)('a client of the %s era', (era) => {
       expect(tool.outputSchema?.type).toBe('object');
       expect(Object.values(tool.annotations ?? {}).filter((hint) => typeof hint === 'boolean')).toHaveLength(4);
     }
-    expect(tools.filter((tool) => tool.annotations?.destructiveHint).map((tool) => tool.name)).toEqual(['delete_deck']);
-    expect(tools.filter((tool) => tool.annotations?.readOnlyHint)).toHaveLength(3);
+    expect(tools.filter((tool) => tool.annotations?.destructiveHint).map((tool) => tool.name)).toEqual([
+      'edit_deck',
+      'delete_deck',
+    ]);
+    expect(tools.filter((tool) => tool.annotations?.readOnlyHint)).toHaveLength(4);
   });
 
   test('makes, lists, reads, exports, downloads and deletes a deck', async () => {
@@ -41,6 +47,7 @@ describe.each(eras)('a client of the %s era', (era) => {
     expect(created.data).toEqual({
       deck_id: expect.stringMatching(/^[0-9a-f-]{36}$/),
       cards: 3,
+      version: 1,
       status: 'ready',
       download_url: expect.stringMatching(/^https:\/\/gate\.example\/ankify\/exports\/[\w-]+\.apkg$/),
       expires_at: '2026-11-18T12:06:40.000Z',
@@ -60,6 +67,7 @@ describe.each(eras)('a client of the %s era', (era) => {
         front_language: 'de-DE',
         back_language: 'en-US',
         audio: 'device',
+        version: 1,
         created_at: '2026-11-18T11:06:40.000Z',
         updated_at: '2026-11-18T11:06:40.000Z',
       },
@@ -233,7 +241,7 @@ test('hostile text is kept to the letter', async () => {
   expect(integrity).toBe('ok');
   for (const note of notes) {
     const fields = String(note.flds).split('\x1f');
-    expect(fields).toHaveLength(3);
+    expect(fields).toHaveLength(5);
     expect(fields.join('').replaceAll('<br>', '')).not.toMatch(/[<>[]|\{\{/);
   }
 });
@@ -264,7 +272,8 @@ describe('a repeated call', () => {
     const late = await call('create_deck', animals);
     expect(late.data.deck_id).toBe(answers[0]?.data.deck_id);
     expect((await call('list_decks', {})).data.decks).toHaveLength(1);
-    expect((await service.records.list('cards', { group: 'retry' })).items).toHaveLength(1);
+    const { deck_id } = late.data;
+    expect((await service.records.list('cards', { group: deck_id })).items).toHaveLength(1);
   });
 
   test('later, or with another content, makes another deck', async () => {

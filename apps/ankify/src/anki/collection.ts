@@ -9,8 +9,14 @@ import { escapeField, fieldChecksum, sortField } from './field.ts';
 import { deckPath, defaultDeckId } from './ids.ts';
 import { type AnkiNoteType, ankiNoteType } from './note-types.ts';
 
-/** The bytes of `collection.anki2`. */
-export function writeCollection({ deck, cards }: DeckWithCards): Uint8Array {
+/** The media file that a side of a card plays. */
+export interface CardSounds {
+  readonly front?: string;
+  readonly back?: string;
+}
+
+/** The bytes of `collection.anki2`. `sounds`: by the card's id. */
+export function writeCollection({ deck, cards }: DeckWithCards, sounds?: ReadonlyMap<string, CardSounds>): Uint8Array {
   const database = new DatabaseSync(':memory:');
   try {
     database.exec(schema);
@@ -24,7 +30,7 @@ export function writeCollection({ deck, cards }: DeckWithCards): Uint8Array {
     for (const card of cards) {
       const noteType = noteTypeOf(deck, card);
       noteTypes.set(noteType.id, noteType);
-      const { fields, ordinals } = contentOf(deck, card);
+      const { fields, ordinals } = contentOf(deck, card, sounds?.get(card.id));
       const [front] = fields;
       insertNote.run(
         card.ankiNoteId,
@@ -59,8 +65,10 @@ function noteTypeOf(deck: Deck, card: Card): AnkiNoteType {
 function contentOf(
   deck: Deck,
   card: Card,
+  sounds: CardSounds = {},
 ): { fields: [front: string, ...rest: string[]]; ordinals: readonly number[] } {
-  const rest = [escapeField(card.back), escapeField(card.extra ?? '')];
+  const clips = [sounds.front, sounds.back].map((file) => (file === undefined ? '' : `[sound:${file}]`));
+  const rest = [escapeField(card.back), escapeField(card.extra ?? ''), ...clips];
   if (deck.noteType === 'cloze') {
     const cloze = parseCloze(card.front);
     // Checked before a deck is stored: here it would be our fault, not the author's.

@@ -7,7 +7,7 @@ import { ankiLocale } from './speech.ts';
  * Part of a note type's id. Raise it when fields or templates change: Anki will not update notes whose note type has
  * the old id but other fields. The styling alone may change without it, and then reaches new learners only.
  */
-const templateVersion = 1;
+const templateVersion = 2;
 /** Seconds, and constant: Anki replaces a note type by a newer one, and the learner's own styling with it. */
 const templateTime = 1_790_000_000;
 
@@ -46,7 +46,7 @@ export function ankiNoteType(noteType: NoteType, spoken: SpokenLanguages): AnkiN
       bfont: '',
       bsize: 0,
     })),
-    flds: [isCloze ? 'Text' : 'Front', 'Back', 'Extra'].map((name, ord) => ({
+    flds: [...fieldNames(noteType)].map((name, ord) => ({
       name,
       ord,
       sticky: false,
@@ -66,15 +66,23 @@ export function ankiNoteType(noteType: NoteType, spoken: SpokenLanguages): AnkiN
   };
 }
 
+/** In the order of a note's contents. The last two hold recorded speech, and are empty in decks without. */
+function fieldNames(noteType: NoteType) {
+  return noteType === 'cloze'
+    ? (['Text', 'Back', 'Extra', 'TextSound', 'BackSound'] as const)
+    : (['Front', 'Back', 'Extra', 'FrontSound', 'BackSound'] as const);
+}
+
 type Template = readonly [name: string, question: string, answer: string];
 
 function templates(noteType: NoteType, spoken: SpokenLanguages): Template[] {
-  const front = side('Front') + speech(spoken.front, 'Front');
-  const back = side('Back') + speech(spoken.back, 'Back');
+  const front = side('Front') + speech(spoken.front, 'Front', 'FrontSound');
+  const back = side('Back') + speech(spoken.back, 'Back', 'BackSound');
   if (noteType === 'cloze') {
     // Read aloud with the answer only: on the question it would say the gap.
     const text = side('cloze:Text');
-    return [['Cloze', text, text + speech(spoken.front, 'cloze:Text') + optional('Back') + optional('Extra')]];
+    const heard = speech(spoken.front, 'cloze:Text', 'TextSound');
+    return [['Cloze', text, `${text}${heard}${optional('Back')}\n{{BackSound}}${optional('Extra')}`]];
   }
   const forward: Template = ['Forward', front, `{{FrontSide}}\n<hr id=answer>\n${back}${optional('Extra')}`];
   const backward: Template = ['Backward', back, `{{FrontSide}}\n<hr id=answer>\n${front}${optional('Extra')}`];
@@ -90,8 +98,14 @@ function optional(field: string): string {
   return `\n{{#${field}}}<div class="${field.toLowerCase()}" dir="auto">{{${field}}}</div>{{/${field}}}`;
 }
 
-function speech(language: string | undefined, field: string): string {
-  return language === undefined ? '' : `\n{{tts ${ankiLocale(language)}:${field}}}`;
+/**
+ * The recorded clip, else the device's voice: one note type for both, or a deck that gets recorded speech later would
+ * have notes that Anki does not update.
+ */
+function speech(language: string | undefined, field: string, soundField: string): string {
+  const recorded = `\n{{${soundField}}}`;
+  if (language === undefined) return recorded;
+  return `${recorded}{{^${soundField}}}{{tts ${ankiLocale(language)}:${field}}}{{/${soundField}}}`;
 }
 
 const styling = `.card {

@@ -88,6 +88,23 @@ export function checkLanguage(field: string, language: string | undefined): stri
   return resolved?.code;
 }
 
+/** Throws `DeckRefusal` where nothing says in which language to speak. */
+export function checkSpeech(
+  { speech, frontLanguage, backLanguage }: Pick<Draft, 'speech' | 'frontLanguage' | 'backLanguage'>,
+  cards: ReadonlyArray<Pick<DraftCard, 'frontLanguage' | 'backLanguage'>>,
+): void {
+  if (speech === 'off' || frontLanguage || backLanguage) return;
+  if (cards.some((card) => card.frontLanguage || card.backLanguage)) return;
+  throw new DeckRefusal(`audio "${speech}" needs front_language or back_language, or nobody can choose a voice.`);
+}
+
+/** At most twenty lines: who sent three hundred faulty cards made one mistake. */
+export function listed(problems: readonly string[]): string {
+  const shown = problems.slice(0, 20).map((problem) => `- ${problem}`);
+  if (problems.length > shown.length) shown.push(`- and ${problems.length - shown.length} more`);
+  return shown.join('\n');
+}
+
 /** Control characters are refused, not removed: U+001F would split Anki's fields, and nothing is lost in silence. */
 function textProblem(text: string, maxLength: number): string | undefined {
   if (text.length > maxLength) return `it has ${text.length} characters; at most ${maxLength} fit`;

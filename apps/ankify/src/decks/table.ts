@@ -1,6 +1,6 @@
 /**
- * Tab-separated tables as spreadsheets and language models write them, to cards. Every row that cannot become a card is
- * returned with its number and the reason; no row is dropped in silence.
+ * Tables as spreadsheets and language models write them, separated by tabs or another delimiter, to cards. Every row
+ * that cannot become a card is returned with its number and the reason; no row is dropped in silence.
  */
 import { DeckRefusal, limits, type NoteType } from './deck.ts';
 import { checkCard, type DraftCard } from './draft.ts';
@@ -45,7 +45,7 @@ export function readTable(text: string, noteType: NoteType): Table {
   return { cards, malformed };
 }
 
-type Column = 'front' | 'back' | 'extra' | 'tags' | 'frontLanguage' | 'backLanguage';
+export type Column = 'front' | 'back' | 'extra' | 'tags' | 'frontLanguage' | 'backLanguage';
 
 const columnNames = new Map<string, Column>([
   ['front', 'front'],
@@ -67,14 +67,14 @@ const layouts: Readonly<Record<number, readonly Column[]>> = {
 };
 
 /** Only a row in which every cell is a column's name is a header: a card "front / back" of a ship is none with tags. */
-function headerOf(cells: readonly string[]): readonly Column[] | undefined {
+export function headerOf(cells: readonly string[]): readonly Column[] | undefined {
   const columns = cells.map((cell) => columnNames.get(cell.trim().toLowerCase().replace(/[ -]/g, '_')));
   const known = columns.filter((column) => column !== undefined);
   const complete = known.length === cells.length && new Set(known).size === known.length;
   return complete && known.includes('front') && known.includes('back') ? known : undefined;
 }
 
-function cardOf(
+export function cardOf(
   cells: readonly string[],
   header: readonly Column[] | undefined,
   noteType: NoteType,
@@ -98,27 +98,36 @@ function cardOf(
   });
 }
 
-interface Row {
+export interface Row {
   readonly number: number;
+  /** Its first and last line in the text, from 1: a quoted cell may hold line breaks. */
+  readonly from: number;
+  readonly to: number;
   readonly cells: readonly string[];
   readonly source: string;
 }
 
-function* splitRows(text: string): Generator<Row> {
+/** `delimiter`: a tab or one of `;,|`. */
+export function* splitRows(text: string, delimiter = '\t'): Generator<Row> {
+  const ends = endsOf(delimiter);
   let at = 0;
+  let line = 1;
   for (let number = 1; at < text.length; number++) {
     const start = at;
     const cells: string[] = [];
     for (;;) {
-      const cell = quotedCell(text, at) ?? plainCell(text, at);
+      const cell = quotedCell(text, at, ends) ?? plainCell(text, at, ends);
       cells.push(cell.value);
       at = cell.end;
-      if (text[at] !== '\t') break;
+      if (text[at] !== delimiter) break;
       at++;
     }
     // Spreadsheets write every row as wide as the widest.
     while (cells.length > widest && cells.at(-1) === '') cells.pop();
-    yield { number, cells, source: text.slice(start, at) };
+    const source = text.slice(start, at);
+    const to = line + (source.match(/\r\n|[\r\n]/g)?.length ?? 0);
+    yield { number, from: line, to, cells, source };
+    line = to + 1;
     at += text.startsWith('\r\n', at) ? 2 : 1;
   }
 }
@@ -129,10 +138,19 @@ interface Cell {
   readonly end: number;
 }
 
-function plainCell(text: string, start: number): Cell {
-  const separator = /[\t\r\n]/g;
-  separator.lastIndex = start;
-  const end = separator.exec(text)?.index ?? text.length;
+interface Ends {
+  readonly plain: RegExp;
+  readonly quoted: RegExp;
+}
+
+function endsOf(delimiter: string): Ends {
+  const end = `[${delimiter}\\r\\n]`;
+  return { plain: new RegExp(end, 'g'), quoted: new RegExp(`"([^"]*(?:""[^"]*)*)"(?=${end}|$)`, 'y') };
+}
+
+function plainCell(text: string, start: number, { plain }: Ends): Cell {
+  plain.lastIndex = start;
+  const end = plain.exec(text)?.index ?? text.length;
   return { value: text.slice(start, end), end };
 }
 
@@ -140,9 +158,8 @@ function plainCell(text: string, start: number): Cell {
  * A cell in double quotes, as RFC 4180 §2 and spreadsheets write those with tabs, line breaks or quotes. Undefined
  * where the quotes are the text's own (`"Hallo" sagen`), or where they would swallow the rows up to a stray quote.
  */
-function quotedCell(text: string, start: number): Cell | undefined {
+function quotedCell(text: string, start: number, { quoted }: Ends): Cell | undefined {
   if (text[start] !== '"') return undefined;
-  const quoted = /"([^"]*(?:""[^"]*)*)"(?=[\t\r\n]|$)/y;
   quoted.lastIndex = start;
   const content = quoted.exec(text)?.[1];
   if (content === undefined || (content.includes('\t') && /[\r\n]/.test(content))) return undefined;

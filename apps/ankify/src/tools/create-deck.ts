@@ -1,24 +1,36 @@
 /** The tools that make a deck: `create_deck` from cards, `convert_TSV_to_Anki_deck` from a table. */
-import { type CallToolResult, type McpServer, requireScopes } from '@modelcontextprotocol/server';
+import { type CallToolResult, type McpServer, requireScopes, type ServerContext } from '@modelcontextprotocol/server';
 import * as z from 'zod/v4';
 import { DeckRefusal, limits, type Speech } from '../decks/deck.ts';
-import { checkCard, checkLanguage, checkName, type Draft, type DraftCard } from '../decks/draft.ts';
-import { type MalformedRow, readTable } from '../decks/table.ts';
 import {
-  answer,
-  audioSchema,
-  noteTypeSchema,
-  packageOf,
-  packageOutput,
-  scopes,
-  type ToolContext,
-} from './tool-context.ts';
+  checkCard,
+  checkLanguage,
+  checkName,
+  checkSpeech,
+  type Draft,
+  type DraftCard,
+  listed,
+} from '../decks/draft.ts';
+import { type MalformedRow, readTable } from '../decks/table.ts';
+import { deckAnswer, deckAnswerOutput, refuseUnrecordable } from './deck-answer.ts';
+import { answer, audioSchema, noteTypeSchema, scopes, type ToolContext } from './tool-context.ts';
 
 const repeatNote = 'The same call repeated within 10 minutes returns the deck made the first time.';
 
 const fieldInput = z
   .string()
   .max(limits.fieldLength, `it is too long: at most ${limits.fieldLength} characters fit one side of a card`);
+
+const tagsInput = z
+  .array(z.string().max(limits.tagLength, `a tag has at most ${limits.tagLength} characters`))
+  .max(limits.tagsPerCard, `at most ${limits.tagsPerCard} tags fit a card`);
+
+export const cardInput = {
+  front: fieldInput.describe('Plain text (not HTML or Markdown). For cloze: the text with {{c1::hidden::hint}}.'),
+  back: fieldInput.optional().describe('Plain text. May be left out for cloze only.'),
+  extra: fieldInput.optional().describe('Shown small below the answer: an example, a note.'),
+  tags: tagsInput.optional().describe('Anki tags; spaces become underscores.'),
+};
 
 const createInput = z.object({
   name: z
@@ -34,22 +46,11 @@ const createInput = z.object({
   audio: audioSchema
     .optional()
     .describe(
-      'device: Anki reads the cards aloud with the voices of the device; needs a language. ' +
-        'Default: device if a language is given, else off.',
+      'device: Anki reads the cards aloud with the voices of the device. recorded: the file holds recorded speech, ' +
+        'which takes a while for a long deck. Both need a language. Default: device if a language is given, else off.',
     ),
   cards: z
-    .array(
-      z.object({
-        front: fieldInput.describe('Plain text (not HTML or Markdown). For cloze: the text with {{c1::hidden::hint}}.'),
-        back: fieldInput.optional().describe('Plain text. May be left out for cloze only.'),
-        extra: fieldInput.optional().describe('Shown small below the answer: an example, a note.'),
-        tags: z
-          .array(z.string().max(limits.tagLength, `a tag has at most ${limits.tagLength} characters`))
-          .max(limits.tagsPerCard, `at most ${limits.tagsPerCard} tags fit a card`)
-          .optional()
-          .describe('Anki tags; spaces become underscores.'),
-      }),
-    )
+    .array(z.object(cardInput))
     .min(1, 'give at least one card')
     .max(
       limits.cardsPerDeck,
@@ -58,12 +59,7 @@ const createInput = z.object({
     .describe('In the order in which they shall be learned.'),
 });
 
-const createOutput = z.object({
-  deck_id: z.string(),
-  cards: z.int().describe('How many cards were stored.'),
-  status: z.literal('ready'),
-  ...packageOutput,
-});
+const createOutput = z.object(deckAnswerOutput);
 
 const convertInput = z.object({
   tsv_vocabulary: z
@@ -109,7 +105,7 @@ export function registerCreateDeck(server: McpServer, context: ToolContext): voi
       annotations,
       scopeChallenge: requireScopes(scopes.write),
     },
-    (input) => answer(context, 'create_deck', async () => stored(context, draftOf(input))),
+    (input, call) => answer(context, 'create_deck', async () => stored(context, call, draftOf(context, input))),
   );
 }
 
@@ -127,7 +123,7 @@ export function registerConvertTable(server: McpServer, context: ToolContext): v
       annotations,
       scopeChallenge: requireScopes(scopes.write),
     },
-    (input) =>
+    (input, call) =>
       answer(context, 'convert_TSV_to_Anki_deck', async () => {
         const noteType = input.note_type === 'forward_only' ? 'basic' : 'reversed';
         const name = checkName(input.deck_name);
@@ -142,6 +138,7 @@ export function registerConvertTable(server: McpServer, context: ToolContext): v
         const speaks = cards.some((card) => card.frontLanguage || card.backLanguage);
         return stored(
           context,
+          call,
           { name, noteType, speech: speaks ? 'device' : 'off', ...sharedLanguages(cards) },
           malformed,
         );
@@ -149,14 +146,13 @@ export function registerConvertTable(server: McpServer, context: ToolContext): v
   );
 }
 
-function draftOf(input: z.infer<typeof createInput>): Draft {
+function draftOf(context: ToolContext, input: z.infer<typeof createInput>): Draft {
   const frontLanguage = checkLanguage('front_language', input.front_language);
   const backLanguage = checkLanguage('back_language', input.back_language);
-  const hasLanguage = frontLanguage !== undefined || backLanguage !== undefined;
-  const speech: Speech = input.audio ?? (hasLanguage ? 'device' : 'off');
-  if (speech === 'device' && !hasLanguage) {
-    throw new DeckRefusal('audio "device" needs front_language or back_language, or Anki cannot choose a voice.');
-  }
+  const languages = { ...(frontLanguage && { frontLanguage }), ...(backLanguage && { backLanguage }) };
+  const speech: Speech = input.audio ?? (frontLanguage || backLanguage ? 'device' : 'off');
+  checkSpeech({ speech, ...languages }, []);
+  refuseUnrecordable(context, speech);
   const problems: string[] = [];
   const cards = input.cards.flatMap((text, index) => {
     const card = checkCard(input.note_type, text);
@@ -170,8 +166,7 @@ function draftOf(input: z.infer<typeof createInput>): Draft {
   return {
     name: checkName(input.name),
     noteType: input.note_type,
-    ...(frontLanguage && { frontLanguage }),
-    ...(backLanguage && { backLanguage }),
+    ...languages,
     speech,
     cards,
   };
@@ -179,29 +174,22 @@ function draftOf(input: z.infer<typeof createInput>): Draft {
 
 async function stored(
   context: ToolContext,
+  call: ServerContext,
   draft: Draft,
   malformed?: readonly MalformedRow[],
 ): Promise<CallToolResult> {
   const deck = await context.shelf.add(context.owner, draft);
   context.log({ event: 'deck.stored', deckId: deck.id, cards: deck.cardCount, malformedRows: malformed?.length ?? 0 });
-  const { structured, text, resource } = packageOf(context, deck);
-  const lines = [`The deck ${JSON.stringify(deck.name)} is ready: ${deck.cardCount} cards, deck_id ${deck.id}.`, text];
-  if (malformed && malformed.length > 0) {
-    lines.push(
-      `${malformed.length} rows are NOT in the deck. Correct them and send only them, with the same deck_name:`,
-      listed(malformed.map(rowText)),
-    );
-  }
-  return {
-    content: [{ type: 'text', text: lines.join('\n') }, resource],
-    structuredContent: {
-      deck_id: deck.id,
-      cards: deck.cardCount,
-      status: 'ready',
-      ...structured,
-      ...(malformed && { malformed_rows: malformed.slice() }),
-    },
-  };
+  const said = `The deck ${JSON.stringify(deck.name)} is stored: ${deck.cardCount} cards, deck_id ${deck.id}.`;
+  if (!malformed) return deckAnswer(context, call, deck, said);
+  const lines =
+    malformed.length === 0
+      ? []
+      : [
+          `${malformed.length} rows are NOT in the deck. Correct them and send only them, with the same deck_name:`,
+          listed(malformed.map(rowText)),
+        ];
+  return deckAnswer(context, call, deck, said, { structured: { malformed_rows: malformed.slice() }, lines });
 }
 
 /** Languages that all cards share belong to the deck. */
@@ -225,11 +213,4 @@ function noCards(malformed: readonly MalformedRow[]): string {
 
 function rowText({ row, reason, text }: MalformedRow): string {
   return `row ${row}: ${reason} – ${JSON.stringify(text.slice(0, 60))}`;
-}
-
-/** At most twenty lines: who sent three hundred faulty cards made one mistake. */
-function listed(problems: readonly string[]): string {
-  const shown = problems.slice(0, 20).map((problem) => `- ${problem}`);
-  if (problems.length > shown.length) shown.push(`- and ${problems.length - shown.length} more`);
-  return shown.join('\n');
 }

@@ -1,16 +1,9 @@
 /** `export_deck`, a new download link, and `delete_deck`. */
 import { type McpServer, requireScopes } from '@modelcontextprotocol/server';
 import * as z from 'zod/v4';
-import {
-  answer,
-  deckIdInput,
-  isDeckId,
-  noSuchDeck,
-  packageOf,
-  packageOutput,
-  scopes,
-  type ToolContext,
-} from './tool-context.ts';
+import { jobId } from '../jobs/job.ts';
+import { deckAnswer, deckAnswerOutput } from './deck-answer.ts';
+import { answer, deckIdInput, isDeckId, noSuchDeck, scopes, type ToolContext } from './tool-context.ts';
 
 export function registerExportDeck(server: McpServer, context: ToolContext): void {
   server.registerTool(
@@ -19,21 +12,18 @@ export function registerExportDeck(server: McpServer, context: ToolContext): voi
       title: 'Export an Anki deck',
       description:
         'Returns a new link to the .apkg file of a deck, good for an hour. Importing the deck again duplicates ' +
-        'nothing and keeps the learning progress.',
+        'nothing and keeps the learning progress. If recorded speech is missing, it is recorded first.',
       inputSchema: z.object({ deck_id: deckIdInput }),
-      outputSchema: z.object({ deck_id: z.string(), cards: z.int(), ...packageOutput }),
+      outputSchema: z.object(deckAnswerOutput),
       annotations: { readOnlyHint: true, destructiveHint: false, idempotentHint: true, openWorldHint: false },
       scopeChallenge: requireScopes(scopes.write),
     },
-    ({ deck_id }) =>
+    ({ deck_id }, call) =>
       answer(context, 'export_deck', async () => {
         const deck = isDeckId(deck_id) ? await context.shelf.find(context.owner, deck_id) : undefined;
         if (!deck) throw noSuchDeck(deck_id);
-        const { structured, text, resource } = packageOf(context, deck);
-        return {
-          content: [{ type: 'text', text: `${JSON.stringify(deck.name)}, ${deck.cardCount} cards. ${text}` }, resource],
-          structuredContent: { deck_id: deck.id, cards: deck.cardCount, ...structured },
-        };
+        const said = `${JSON.stringify(deck.name)}, ${deck.cardCount} cards.`;
+        return deckAnswer(context, call, deck, said);
       }),
   );
 }
@@ -56,6 +46,8 @@ export function registerDeleteDeck(server: McpServer, context: ToolContext): voi
         const deck = isDeckId(deck_id) ? await context.shelf.remove(context.owner, deck_id) : undefined;
         if (!deck) throw noSuchDeck(deck_id);
         context.log({ event: 'deck.deleted', deckId: deck.id });
+        const speech = jobId(context.owner, { kind: 'speech', deckId: deck.id, version: deck.version });
+        await context.jobs?.cancel(context.owner, speech, 'The deck was deleted.');
         return {
           content: [{ type: 'text', text: `The deck ${JSON.stringify(deck.name)} is deleted.` }],
           structuredContent: { deck_id: deck.id, deleted: true },

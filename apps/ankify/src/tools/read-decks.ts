@@ -1,18 +1,18 @@
 /** The tools that read: `list_decks` and `get_deck`. */
 import { type McpServer, requireScopes } from '@modelcontextprotocol/server';
 import * as z from 'zod/v4';
-import { type Card, DeckRefusal } from '../decks/deck.ts';
+import { DeckRefusal } from '../decks/deck.ts';
 import {
   answer,
+  cardOutput,
   deckIdInput,
   deckOutput,
+  describeCard,
   describeDeck,
   isDeckId,
-  isoTime,
   noSuchDeck,
   scopes,
   type ToolContext,
-  timeSchema,
 } from './tool-context.ts';
 
 const cursorInput = z
@@ -23,18 +23,6 @@ const cursorInput = z
 const nextCursor = z.string().optional().describe('Present if there is more: call again with it as cursor.');
 
 const cardsPerPage = 100;
-
-const cardOutput = z.object({
-  card_id: z.string(),
-  position: z.int(),
-  front: z.string(),
-  back: z.string(),
-  extra: z.string().optional(),
-  tags: z.array(z.string()),
-  front_language: z.string().optional(),
-  back_language: z.string().optional(),
-  updated_at: timeSchema,
-});
 
 const annotations = { readOnlyHint: true, destructiveHint: false, idempotentHint: true, openWorldHint: false };
 
@@ -94,18 +82,4 @@ function startOf(cursor: string | undefined): number {
     throw new DeckRefusal('cursor: it is not a next_cursor of get_deck. Leave it out to start from the first card.');
   }
   return Number(cursor);
-}
-
-function describeCard(card: Card) {
-  return {
-    card_id: card.id,
-    position: card.position,
-    front: card.front,
-    back: card.back,
-    ...(card.extra !== undefined && { extra: card.extra }),
-    tags: card.tags.slice(),
-    ...(card.frontLanguage && { front_language: card.frontLanguage }),
-    ...(card.backLanguage && { back_language: card.backLanguage }),
-    updated_at: isoTime(card.updatedAt),
-  };
 }

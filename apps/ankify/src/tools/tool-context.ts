@@ -3,14 +3,23 @@ import { ContentionError } from '@mcp-gatehouse/records';
 import type { CallToolResult } from '@modelcontextprotocol/server';
 import * as z from 'zod/v4';
 import { apkgMediaType } from '../anki/apkg.ts';
-import { type Deck, DeckRefusal } from '../decks/deck.ts';
+import { type Card, type Deck, DeckConflict, DeckRefusal } from '../decks/deck.ts';
 import type { Shelf } from '../decks/shelf.ts';
-import { fileName } from '../exports/download.ts';
+import { fileName } from '../exports/file-name.ts';
+import { isJobId, type Jobs } from '../jobs/jobs.ts';
+import type { PendingSpeech } from '../jobs/pending-speech.ts';
 
 export interface ToolContext {
   /** The subject of the user who calls; every deck is looked up under it. */
   readonly owner: string;
+  /** What the user allowed the client. */
+  readonly scopes: readonly string[];
   readonly shelf: Shelf;
+  /** Absent: this process does no long work: no recorded speech, no language model. */
+  readonly jobs?: Jobs;
+  readonly pendingSpeech?: PendingSpeech;
+  /** How long a call waits for a job before it answers with the job's id. */
+  readonly patienceSeconds?: number;
   readonly link: (deck: Deck) => { readonly url: string; readonly expiresAt: number };
   readonly log: (event: LogEvent) => void;
 }
@@ -26,9 +35,9 @@ export const scopes = { write: 'generate_deck', read: 'list_decks' } as const;
 export const deckIdInput = z
   .string()
   .max(64, 'deck_id: it is too long; take a deck_id from list_decks')
-  .describe('The deck_id that create_deck, convert_TSV_to_Anki_deck or list_decks returned.');
+  .describe('The deck_id that generate_deck, create_deck, convert_TSV_to_Anki_deck or list_decks returned.');
 
-export const audioSchema = z.enum(['off', 'device']);
+export const audioSchema = z.enum(['off', 'device', 'recorded']);
 export const noteTypeSchema = z.enum(['basic', 'reversed', 'cloze']);
 export const timeSchema = z.string().describe('RFC 3339, UTC.');
 
@@ -41,7 +50,11 @@ export function noSuchDeck(deckId: string): DeckRefusal {
 
 /** UUIDs only: anything else is no deck, and never reaches the database as a key. */
 export function isDeckId(deckId: string): boolean {
-  return /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(deckId);
+  return isJobId(deckId);
+}
+
+export function deckUri(deckId: string): string {
+  return `ankify://decks/${deckId}`;
 }
 
 /** Runs a tool; a refusal becomes a tool error in its own words, a fault one that gives nothing away. */
@@ -53,7 +66,7 @@ export async function answer(
   try {
     return await run();
   } catch (error) {
-    if (error instanceof DeckRefusal) return toolError(error.message);
+    if (error instanceof DeckRefusal || error instanceof DeckConflict) return toolError(error.message);
     if (error instanceof ContentionError) return toolError('The deck was being changed at the same time. Call again.');
     context.log({ event: 'tool.failed', tool, error: error instanceof Error ? error.stack : String(error) });
     return toolError(`${tool} failed because of a fault in Ankify; nothing was changed. Try again in a minute.`);
@@ -100,6 +113,7 @@ export const deckOutput = {
   front_language: z.string().optional(),
   back_language: z.string().optional(),
   audio: audioSchema,
+  version: z.int().describe('Counts the edits; edit_deck takes it as expected_version.'),
   created_at: timeSchema,
   updated_at: timeSchema,
 };
@@ -113,7 +127,34 @@ export function describeDeck(deck: Deck) {
     ...(deck.frontLanguage && { front_language: deck.frontLanguage }),
     ...(deck.backLanguage && { back_language: deck.backLanguage }),
     audio: deck.speech,
+    version: deck.version,
     created_at: isoTime(deck.createdAt),
     updated_at: isoTime(deck.updatedAt),
+  };
+}
+
+export const cardOutput = z.object({
+  card_id: z.string(),
+  position: z.int(),
+  front: z.string(),
+  back: z.string(),
+  extra: z.string().optional(),
+  tags: z.array(z.string()),
+  front_language: z.string().optional(),
+  back_language: z.string().optional(),
+  updated_at: timeSchema,
+});
+
+export function describeCard(card: Card) {
+  return {
+    card_id: card.id,
+    position: card.position,
+    front: card.front,
+    back: card.back,
+    ...(card.extra !== undefined && { extra: card.extra }),
+    tags: card.tags.slice(),
+    ...(card.frontLanguage && { front_language: card.frontLanguage }),
+    ...(card.backLanguage && { back_language: card.backLanguage }),
+    updated_at: isoTime(card.updatedAt),
   };
 }

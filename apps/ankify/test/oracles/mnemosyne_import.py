@@ -32,6 +32,7 @@ for index, package in enumerate(packages):
         "cards": len(cards),
         "texts": {card.fact.id: [card.fact.data[key] for key in sorted(card.fact.data)] for card in cards},
         "questions": {card.id: card.question(render_chain="plain_text") for card in cards},
+        "media": sorted(name for name in os.listdir(database.media_dir()) if name.endswith(".mp3")),
         "tags": sorted({tag.name for card in cards for tag in card.tags}),
     })
 
