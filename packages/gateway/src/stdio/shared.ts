@@ -37,6 +37,8 @@ interface Running {
 /** Of one user; the oldest that nobody uses makes place. And of everybody. */
 const [sessionsPerUser, mostSessions] = [20, 10_000];
 const subscriptionsPerSession = 500;
+/** Characters. They are kept for as long as their session. */
+const maxUri = 2048;
 const soundSeconds = 60;
 /** What can be asked of the one client at work. Roots are folders of a laptop, and no process has several laptops'. */
 const asked = new Map([
@@ -140,12 +142,24 @@ export function shared(options: ProcessOptions): Backend {
     const text = changed(message.members, {});
     if (method === 'notifications/resources/updated') {
       const uri = stringIn(membersIn(message.members.get('params')).get('uri'));
-      for (const session of sessions.values()) {
-        // MCP: it may be a part of what was subscribed to.
-        const mine = uri !== undefined && [...(subscriptions.get(session) ?? [])].some((one) => uri.startsWith(one));
-        if (mine) tell(session, text, false);
-      }
+      for (const session of uri === undefined ? [] : nearest(uri)) tell(session, text, false);
     } else if (method.endsWith('/list_changed')) for (const session of sessions.values()) tell(session, text, false);
+  }
+
+  /**
+   * MCP: what was updated may be a part of what was subscribed to. Of several the longest is meant, and its subscribers
+   * alone are told: whoever subscribes to the root of everything must not learn the names of what others watch.
+   */
+  function nearest(uri: string): readonly Session[] {
+    const isPart = (whole: string) =>
+      uri === whole ||
+      (uri.startsWith(whole) && /^[/?#]/.test(uri.slice(whole.length - (whole.endsWith('/') ? 1 : 0))));
+    const found = [...sessions.values()].map((session) => {
+      const lengths = [...(subscriptions.get(session) ?? [])].filter(isPart).map((one) => one.length);
+      return { session, length: Math.max(0, ...lengths) };
+    });
+    const longest = Math.max(0, ...found.map(({ length }) => length));
+    return longest === 0 ? [] : found.filter(({ length }) => length === longest).map(({ session }) => session);
   }
 
   /** Whose requests alone are in flight; those that were cancelled count, as long as the process may be at them. */
@@ -163,6 +177,9 @@ export function shared(options: ProcessOptions): Backend {
     const uri = stringIn(params.get('uri'));
     const own = subscriptions.get(session) ?? new Set<string>();
     if (method === 'resources/subscribe' && uri !== undefined) {
+      if (uri === '' || uri.length > maxUri) {
+        return { error: { code: -32602, message: `What is subscribed to has 1 to ${maxUri} characters here.` } };
+      }
       if (own.size >= subscriptionsPerSession) {
         return {
           error: { code: -32602, message: `A session may have ${subscriptionsPerSession} subscriptions here.` },

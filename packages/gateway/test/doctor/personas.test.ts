@@ -117,6 +117,38 @@ const cases: ReadonlyArray<Omit<Broken, 'finds'> & { readonly expected: Outcomes
     says: 'It reads in WWW-Authenticate where to sign in, and the header arrives as x-amzn-remapped-www-authenticate.',
   },
   {
+    is: 'a renamed challenge, and documents that nobody tried',
+    change: renamed,
+    // That it would lose the scope is not said of a client of which it is not known whether it connects.
+    expected: { fails: ['claude'], unknown: ['codex', 'zed', 'opencode'] },
+    says: 'whether the server takes that was not tried',
+  },
+  {
+    is: 'a challenge that names a place without metadata',
+    prepare: (one) => Object.assign(one, { issuerPath: '/tenant' }),
+    change: both(
+      byRegistration,
+      at(messages, (reply, _, { origin }) => ({
+        ...reply,
+        headers: { ...reply.headers, 'www-authenticate': `Bearer resource_metadata="${origin}/nowhere"` },
+      })),
+    ),
+    // The SDKs and VS Code look nowhere else, and take the origin, which was not asked.
+    expected: {
+      fails: [],
+      unknown: expect.arrayContaining(['vscode', 'sdk-v1', 'sdk-v2']),
+      works: expect.arrayContaining(['claude-code', 'gemini-cli', 'python-sdk']),
+    },
+    says: 'It finds no metadata of the resource',
+  },
+  {
+    is: 'metadata for another URL',
+    change: at(resourceRoutes, members({ resource: 'https://other.example/mcp' })),
+    // VS Code leaves them aside, and asks without a resource.
+    expected: { unknown: ['vscode'], works: [], partly: [] },
+    says: 'that was tried with a resource, which it leaves out here',
+  },
+  {
     is: 'no challenge',
     change: both(byRegistration, at(messages, headers({ 'www-authenticate': undefined }))),
     expected: { fails: ['claude'], unknown: [], partly: [] },
@@ -203,7 +235,8 @@ const cases: ReadonlyArray<Omit<Broken, 'finds'> & { readonly expected: Outcomes
     says: 'It needs the metadata of the resource',
   },
   {
-    is: 'metadata behind the challenge only',
+    is: 'no metadata at the root, and its authorization server elsewhere',
+    prepare: (one) => Object.assign(one, { issuerPath: '/tenant' }),
     change: both(byRegistration, missing('resource-root')),
     expected: { fails: [], unknown: ['claude-code'], partly: [] },
     says: 'at the root only, where none is',
@@ -347,6 +380,8 @@ describe('a server with', () => {
     expect(seen).toMatchObject(expected);
     expect(all.flatMap(({ reasons }) => reasons).join('\n')).toContain(says);
     for (const { outcome, reasons, step } of all) {
+      // Behind where it fails nobody sees.
+      if (outcome === 'fails') expect(reasons).toHaveLength(1);
       expect([reasons.length > 0, step !== undefined]).toEqual([outcome !== 'works', outcome !== 'works']);
     }
   });

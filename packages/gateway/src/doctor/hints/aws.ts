@@ -18,7 +18,7 @@ export function challengeFunction({ metadataUrl }: Place): string {
   ].join(' ');
 }
 
-const lostChallenge = ['challenge.renamed', 'challenge.missing'];
+const lostChallenge: Hint['for'] = ['challenge.renamed', 'challenge.missing'];
 
 export const cloudFrontHints: readonly Hint[] = [
   {

@@ -1,5 +1,7 @@
 /** What a hint is: for these findings at this front door, a sentence and the configuration that goes with it. */
 
+import type { Finding } from '../finding.ts';
+
 /** Where the server is, as far as it may stand in somebody's configuration. */
 export interface Place {
   /** With its port, where it has one. */
@@ -10,8 +12,7 @@ export interface Place {
 }
 
 export interface Hint {
-  /** Ids of findings. */
-  readonly for: readonly string[];
+  readonly for: ReadonlyArray<Finding['id']>;
   /** The sentence, then the configuration line by line. */
   readonly lines: (place: Place) => readonly string[];
 }
@@ -26,7 +27,7 @@ export function placeOf(typedUrl: string): Place {
 }
 
 /** The findings of a path without a route: the MCP endpoint's own, and those of the well-known places. */
-export const unrouted = [
+export const unrouted: Hint['for'] = [
   'challenge.not-found',
   'resource.missing',
   'resource.challenge-url-dead',
@@ -38,7 +39,7 @@ export const unrouted = [
 ];
 
 /** The server does not know its public name. */
-export const innerName = [
+export const innerName: Hint['for'] = [
   'address.redirect-downgrade',
   'resource.mismatch',
   'server.endpoint-plain-http',
@@ -46,4 +47,4 @@ export const innerName = [
   'challenge.resource-metadata-elsewhere',
 ];
 
-export const streamEnds = ['session.stream-cut', 'session.stream-silent'];
+export const streamEnds: Hint['for'] = ['session.stream-cut', 'session.stream-silent'];

@@ -21,7 +21,7 @@ export const nginxHints: readonly Hint[] = [
     ],
   },
   {
-    for: ['session.token-refused', 'challenge.wrong-token-error', 'challenge.token-in-query'],
+    for: ['session.token-refused', 'challenge.wrong-token-error'],
     lines: ({ path }) => [
       `Is the token passed on at all? In location ${path}, with no auth_basic beside it:`,
       'proxy_pass_request_headers on;',
