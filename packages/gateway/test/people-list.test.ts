@@ -161,8 +161,14 @@ it('the audit trail has both: who was refused, and whose access ended', async ()
   const file = join(folder, 'gatehouse.json');
   writeFileSync(file, JSON.stringify(gatewayConfig(gateway.port, settings().resources, { records })));
   const found = async (person: Person) => {
-    const { code, stdout } = await run(['audit', '--config', file, '--json', '--person', subject(before[person])]);
-    expect(code).toBe(0);
+    const { code, stdout, stderr } = await run([
+      'audit',
+      '--config',
+      file,
+      '--json',
+      `--person=${subject(before[person])}`,
+    ]);
+    expect([code, stderr]).toEqual([0, '']);
     const lines = stdout.split('\n').filter((line) => line !== '');
     return lines.map((line) => JSON.parse(line) as Record<string, unknown>);
   };

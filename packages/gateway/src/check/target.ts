@@ -32,7 +32,7 @@ export function targetCheck(resource: ResourceConfig, secrets: TargetSecrets): C
         ? [await plainApi(target, secrets, signal, found)]
         : isStdio(target)
           ? [program(target, found)]
-          : endpoint(target, secrets, signal, found).catch((error: unknown) => {
+          : endpoint(target, secrets, signal, knowsCaller(resource), found).catch((error: unknown) => {
               const { says, cure } = whyNot(error);
               return [found('fault', `${describeTarget(target)}: ${says}`, cure)];
             }),
@@ -69,10 +69,16 @@ function isExecutable(path: string): boolean {
   }
 }
 
+/** It is sent a token of its own for each caller: whoever brings none, as we, it must refuse. */
+function knowsCaller({ identity }: ResourceConfig): boolean {
+  return identity === 'providerToken' || typeof identity === 'object';
+}
+
 async function endpoint(
   target: HttpTargetConfig,
   { secret, values }: TargetSecrets,
   signal: AbortSignal,
+  byToken: boolean,
   found: Found,
 ): Promise<readonly Finding[]> {
   const place = describeTarget(target);
@@ -83,6 +89,9 @@ async function endpoint(
     ? [found('warning', 'any certificate is taken for its own', 'name the authority in tls.ca instead')]
     : [];
   const ours = { ...values, ...(secret !== undefined && { 'x-gatehouse-secret': secret }) };
+  if (byToken && isRefusal(withoutSecret)) {
+    return [found('ok', `${place} is there, and refuses who comes without a token of the gateway`), ...insecure];
+  }
   if (Object.keys(ours).length === 0) {
     return [judged(withoutSecret, place, found), ...insecure, ...openToOthers(withoutSecret, target, found)];
   }

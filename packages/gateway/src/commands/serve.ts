@@ -15,7 +15,8 @@ import {
   serve,
   shortName,
 } from '../serve.ts';
-import { UsageError } from './usage.ts';
+import { keepLastServed } from './last-served.ts';
+import { note, UsageError } from './usage.ts';
 
 export { UsageError } from './usage.ts';
 
@@ -80,6 +81,7 @@ export async function serveCommand(args: readonly string[]): Promise<number> {
       settings: { port: '--port', signInPort: '--sign-in-port', host: 'the host' },
     }),
   });
+  if (plan.local) keepLastServed(plan.local.dataDir, { ...plan.local, path: plan.config.resources[0]?.path ?? '/mcp' });
   process.stdout.write(
     plan.json
       ? `${JSON.stringify({ event: 'gateway.ready', issuer: running.url, port: running.port, servers: running.servers, ...(plan.local && { demoUser }) })}\n`
@@ -88,7 +90,13 @@ export async function serveCommand(args: readonly string[]): Promise<number> {
   await asked;
   // A second signal means now.
   process.once('SIGINT', () => process.exit(1));
+  const { drainDelaySeconds = 0, drainSeconds = 10 } = plan.config.listen;
+  const told = setTimeout(() => {
+    if (!process.stderr.isTTY) return;
+    note(`Stopping: calls have up to ${drainDelaySeconds + drainSeconds} s to end. Ctrl+C again cuts them now.`);
+  }, 500);
   await running.close();
+  clearTimeout(told);
   return 0;
 }
 
@@ -171,7 +179,11 @@ function parse(args: readonly string[]) {
       },
     });
   } catch (error) {
-    throw new UsageError((error as Error).message);
+    const { message } = error as Error;
+    // `serve --local npx -y some-server`: what was meant is clear, and nothing says so.
+    const meant = /^Unexpected argument|^Unknown option '-[^-]/.test(message);
+    const way = 'The command of a server stands after --: gatehouse serve --local -- npx -y some-server';
+    throw new UsageError(meant ? `${message}\n${way}` : message);
   }
 }
 

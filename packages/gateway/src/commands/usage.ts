@@ -44,7 +44,17 @@ export function say(text: string): void {
 }
 
 export function sayJson(value: unknown): void {
-  process.stdout.write(`${JSON.stringify(value)}\n`);
+  process.stdout.write(`${jsonLine(value)}\n`);
+}
+
+/** A value as JSON in one line, of which a terminal acts on nothing: JSON itself escapes no C1 controls and no directions. */
+export function jsonLine(value: unknown): string {
+  return JSON.stringify(value).replaceAll(/[^\x20-\x7e\p{L}\p{M}\p{N}\p{P}\p{S}\p{Zs}]/gu, (character) =>
+    // Above the first plane JSON writes both halves.
+    [...Array(character.length).keys()]
+      .map((at) => `\\u${character.charCodeAt(at).toString(16).padStart(4, '0')}`)
+      .join(''),
+  );
 }
 
 export function note(text: string): void {

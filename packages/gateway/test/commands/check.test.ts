@@ -283,6 +283,21 @@ describe('a target', () => {
     });
   });
 
+  it('is sent a token for each caller: that it refuses us, who have none, is right', async () => {
+    const refuses: RequestListener = (req, res) => {
+      req.resume();
+      res.writeHead(req.method === 'POST' ? 401 : 405).end();
+    };
+    await serving(refuses, async (url) => {
+      const identity = { assertion: { audience: 'https://files.internal' } };
+      const { checks } = await check(resource({ target: `${url}/mcp`, identity }));
+      expect(checks.filter(({ check: name }) => name === 'target /mcp')).toEqual([
+        { check: 'target /mcp', outcome: 'ok', says: expect.stringContaining('refuses who comes without a token') },
+      ]);
+      expect(fault(await check(resource({ target: `${url}/mcp` })), 'target /mcp')?.outcome).toBe('fault');
+    });
+  });
+
   it('answers whoever reaches it: a warning where a secret was to keep others out', async () => {
     const answer: RequestListener = (_, res) => {
       res.writeHead(200, { 'content-type': 'text/event-stream' }).write(`event: message\ndata: ${mcp('Open')}\n\n`);

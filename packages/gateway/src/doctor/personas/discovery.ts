@@ -1,14 +1,9 @@
 /** The second leg: from the challenge to an authorization server whose metadata the client can use. */
 import { isLoopbackHost } from '../../loopback.ts';
-import {
-  type AuthorizationServerFacts,
-  type Facts,
-  lastOf,
-  type ResourceMetadataFacts,
-  type ServerMetadataForm,
-} from '../facts.ts';
+import { type AuthorizationServerFacts, type Facts, lastOf, type ResourceMetadataFacts } from '../facts.ts';
 import { isHttpUrl, issuersOf, objectOf } from '../probe/metadata.ts';
 import { type KnownServer, list, told, words } from '../rules/observe.ts';
+import { lackingMembers } from '../rules/required-members.ts';
 import { quoted } from '../text.ts';
 import { fails, type Leg, type Persona, unknown } from './persona.ts';
 
@@ -174,14 +169,6 @@ function isBefore({ documents, metadataUrl }: AuthorizationServerFacts, url: str
   return metadataUrl === undefined || order.indexOf(url) < order.indexOf(metadataUrl);
 }
 
-const ofOAuth = ['issuer', 'response_types_supported'];
-const ofOpenId = [...ofOAuth, 'jwks_uri', 'subject_types_supported', 'id_token_signing_alg_values_supported'];
-const requiredMembers: Readonly<Record<ServerMetadataForm, readonly string[]>> = {
-  oauth: ofOAuth,
-  openid: ofOpenId,
-  'openid-appended': ofOpenId,
-};
-
 function* serverIsUsable(facts: Facts, server: KnownServer, persona: Persona): Leg<never> {
   const { metadata, issuer, found } = server;
   const { runs, serverMetadata } = persona;
@@ -207,9 +194,7 @@ function* serverIsUsable(facts: Facts, server: KnownServer, persona: Persona): L
   }
   const lacking = ['authorization_endpoint', 'token_endpoint'].filter((name) => !isHttpUrl(metadata[name]));
   if (lacking.length > 0) yield fails('discovery', `It needs ${list(lacking)} in the metadata, as a whole URL.`);
-  const required =
-    requiredMembers[server.documents.find(({ fetched }) => fetched.url === server.metadataUrl)?.form ?? 'oauth'];
-  const absent = required.filter((name) => metadata[name] === undefined && !lacking.includes(name));
+  const absent = [...(metadata.issuer === undefined ? ['issuer'] : []), ...lackingMembers(server)];
   if (serverMetadata.wantsAllMembers && absent.length > 0) {
     yield fails(
       'discovery',

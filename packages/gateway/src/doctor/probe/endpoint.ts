@@ -20,7 +20,7 @@ export async function probeEndpoint(
   const asks = {
     again: initialize(url),
     discover: discover(url),
-    get: { url, headers: { accept: 'text/event-stream' } },
+    get: { url, headers: { accept: 'text/event-stream' }, leavesStreams: true },
     wrongToken: adding(initialize(url), withToken),
     tokenInQuery: initialize(inQuery(url)),
     preflight: preflightOf(url, 'POST', ['authorization', 'content-type', 'mcp-protocol-version']),
@@ -43,6 +43,11 @@ export function preflightOf(url: string, method: string, headers: readonly strin
       ...(headers.length > 0 && { 'access-control-request-headers': headers.join(',') }),
     },
   };
+}
+
+/** What a page gets of a document that it asks for without a header of its own: no preflight (Fetch, "simple" requests). */
+export function fromPageOf(url: string) {
+  return { url, headers: { accept: 'application/json', origin: pageOrigin } };
 }
 
 /** The same message to where redirects lead: a client that follows them at all should end where this ends. */

@@ -84,6 +84,12 @@ const goesBack = (edit: (to: URL) => void) =>
     return redirect(to.href);
   });
 
+function goesBackWithoutState({ status, headers: { location }, body }: Reply): Reply {
+  const to = new URL(String(location));
+  to.searchParams.delete('state');
+  return { status, headers: { location: to.href }, body };
+}
+
 export const authorizeCases: readonly Broken[] = [
   { is: 'a sign-in that breaks', change: authorizes(answers(500)), finds: ['authorize.server-error'] },
   { is: 'a sign-in for nobody', change: authorizes(() => page(400, 'invalid_scope')), finds: ['authorize.refused'] },
@@ -151,9 +157,32 @@ export const authorizeCases: readonly Broken[] = [
     finds: ['authorize.iss'],
   },
   {
-    is: 'no state in an answer',
+    is: 'no state in an answer to what clients send',
+    change: authorizes(({ status, ...reply }, { query }, { origin }) => {
+      if (status !== 200) return goesBackWithoutState({ status, ...reply });
+      // To the one that was registered alone: the documents of others are another matter.
+      return query.get('client_id')?.startsWith('id-')
+        ? redirect(`${query.get('redirect_uri')}?error=access_denied&iss=${origin}`)
+        : undefined;
+    }),
+    finds: ['authorize.refused', 'authorize.state'],
+  },
+  {
+    is: 'another state in an answer to what clients send',
+    change: authorizes(({ status }, { query }, { origin }) =>
+      status === 200 ? redirect(`${query.get('redirect_uri')}?code=1&state=mine&iss=${origin}`) : undefined,
+    ),
+    finds: ['authorize.no-sign-in', 'authorize.state'],
+  },
+  {
+    is: 'no state in an error',
     change: goesBack((to) => to.searchParams.delete('state')),
-    finds: ['authorize.state'],
+    finds: ['authorize.state-in-errors'],
+  },
+  {
+    is: 'no state in the error for a request without PKCE, as the SDK v1 has it',
+    change: authorizes((reply, { query }) => (query.has('code_challenge') ? undefined : goesBackWithoutState(reply))),
+    finds: ['authorize.state-in-errors'],
   },
   {
     is: 'a page in a frame',
