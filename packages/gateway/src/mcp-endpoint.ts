@@ -135,7 +135,10 @@ export function mcpEndpoint(options: McpEndpointOptions): McpEndpoint {
       if (!res.destroyed) send(reply);
       return { subject, outcome: 'limited', reason, ...named };
     }
-    const lines = await identity(token);
+    const lines = await Promise.resolve(identity(token)).catch((error: unknown) => {
+      done();
+      throw error;
+    });
     if (isIdentityReply(lines)) {
       done();
       if (!res.destroyed) send(lines);
@@ -158,6 +161,7 @@ export function mcpEndpoint(options: McpEndpointOptions): McpEndpoint {
       maxBodyBytes: maxMessageBytes,
       extraHeaders: cors,
       onHead: exchange.answered,
+      ...(routed.publicLocation && { publicLocation: routed.publicLocation }),
       ...(keepAliveSeconds !== undefined && { keepAliveSeconds }),
       ...parts,
       inPlace: { ...parts.inPlace, ...exchange.headers },

@@ -21,6 +21,7 @@ beforeAll(async () => {
       ...{ scopes: { shelf: 'read and change your shelf' }, targetSecret: { env: secretEnv } },
     },
     { path: '/keyed', kind: 'api', target: `${api.url}/k?key=of-the-operator` },
+    { path: '/origin', kind: 'api', target: api.url },
     { path: '/shelf/mcp', target: `${mcp.url}/inside` },
     { path: '/mcp', target: `${mcp.url}/beside`, open: [{ path: '/exports', target: `${mcp.url}/exports` }] },
   ]);
@@ -69,6 +70,27 @@ describe('what reaches it', () => {
     expect(api.seen.map(({ url }) => url)).toEqual(
       ['', '?all=1', '/a', '/a/b.json', '/~a/-_.x/0', '/..a/b..', '/.hidden'].map((rest) => `/v1${rest}`),
     );
+  });
+
+  it.each([
+    ...[
+      '',
+      '/',
+      '/a/',
+      '/a@b.example',
+      '/a%40b.example',
+      '/a%20b',
+      '/a:b',
+      '/a,b',
+      "/Users('a')",
+      '/$batch',
+      '/%C3%A9',
+    ],
+    ...['?q=1', '/a/?q=1'],
+  ])('of a target that is an origin, “%s” is itself', async (rest) => {
+    const person = await signIn({ issuer: gateway.issuer, path: '/origin' });
+    expect((await raw(`GET /origin${rest}`, bearer(person))).status).toBe(200);
+    expect(api.seen[0]?.url).toBe(rest.startsWith('/') ? rest : `/${rest}`);
   });
 
   it('a query of the configured address stays, in front of the client’s', async () => {
@@ -125,6 +147,26 @@ it('its answer comes as it is: status, type and entity tag', async () => {
   expect(answer.header('set-cookie')).toBeUndefined();
 });
 
+it.each([
+  [201, (origin: string) => `${origin}/v1/books/8?x=1#y`, '/shelf/books/8?x=1#y'],
+  [303, () => '/v1/books/8', '/shelf/books/8'],
+  [201, () => '9', '/shelf/9'],
+  [201, (origin: string) => `${origin}/private/8`, undefined],
+  [201, () => '/v1/../private', undefined],
+  [303, () => '/private', undefined],
+  [303, () => 'https://elsewhere.example/', undefined],
+] as const)('%s: an address of its own is told as clients reach it, or not at all', async (status, at, told) => {
+  const arrived = api.arrival();
+  const answered = raw('POST /shelf/books', bearer(person), '{}');
+  (await arrived).res.writeHead(status, { location: at(api.url) }).end('{}');
+  const answer = await answered;
+  expect([answer.status, answer.header('location')]).toEqual([
+    told === undefined && status === 303 ? 502 : status,
+    told,
+  ]);
+  expect(JSON.stringify(answer.headers) + answer.body).not.toContain(api.url);
+});
+
 describe('what does not reach it', () => {
   it.each([
     '/shelf/..',
@@ -151,6 +193,13 @@ describe('what does not reach it', () => {
     '/shelf/a%00',
     '/shelf/..;/mcp',
     '/shelf/a#b',
+    '/shelf/a;b',
+    '/shelf/%0a',
+    '/shelf/%c0%ae%c0%ae/mcp',
+    '/shelf/%ff',
+    '/shelf/%41',
+    '/shelf/a%4',
+    '/shelf/a|b',
     '/shelf%2fa',
     '/%73helf/a',
     '/SHELF/a',
@@ -266,6 +315,16 @@ describe('a configuration is told', () => {
       [{ path: '/shelf', target }, shelf],
       /resources\[1\]\.path: \/shelf is already resources\[0\]/,
     ],
+    [
+      'that there are no messages to be counted',
+      [{ ...shelf, rateLimits: [{ per: ['user'], burst: 1, perMinute: 1 }] }],
+      /resources\[0\]\.rateLimits: count MCP messages/,
+    ],
+    [
+      'so whichever stands first',
+      [shelf, { path: '/mcp', target, open: [{ path: '/shelf/exports', target }] }],
+      /resources\[0\]\.path: below \/shelf is /,
+    ],
     ['of a kind that there is not', [{ ...shelf, kind: 'rest' as 'api' }], /resources\[0\]\.kind: Invalid option/],
     [
       'that it would hide an open path of another',
@@ -274,5 +333,14 @@ describe('a configuration is told', () => {
     ],
   ])('%s', (_, resources, words) => {
     expect(() => gatewayConfig(8080, resources)).toThrow(words);
+  });
+
+  it('nothing of an MCP server inside it, whichever stands first', () => {
+    const inside: ResourceInput = { path: '/shelf/mcp', target };
+    for (const resources of [
+      [shelf, inside],
+      [inside, shelf],
+    ])
+      expect(gatewayConfig(8080, resources).resources).toHaveLength(2);
   });
 });

@@ -65,7 +65,9 @@ it('says in one line of JSON what is running, and everything else on standard er
     event: 'gateway.ready',
     issuer: `http://localhost:${ports[1]}`,
     port: Number(ports[1]),
-    servers: [{ name: expect.any(String), path: '/mcp', url: `http://localhost:${ports[1]}/mcp`, transport: 'http' }],
+    servers: [
+      { name: expect.any(String), id: 'mcp', path: '/mcp', url: `http://localhost:${ports[1]}/mcp`, transport: 'http' },
+    ],
     demoUser: { username: 'demo', password: expect.any(String) },
   });
   expect(command.stderr()).toContain('gateway.listening');

@@ -124,6 +124,8 @@ it('figures reach the collector and Prometheus alike, and neither learns a secre
       ({ name, attributes }) => name === 'gatehouse.tool.calls' && attributes['gatehouse.outcome'] === 'limited',
     ),
   );
+  expect(receiver.resource).toMatchObject({ 'host.name': expect.any(String) });
+  expect(Object.keys(receiver.resource).filter((name) => name.startsWith('process.'))).toEqual([]);
   const names = new Set(receiver.points.map(({ name }) => name));
   expect([...names].sort()).toEqual(
     expect.arrayContaining([

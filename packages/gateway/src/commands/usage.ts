@@ -23,10 +23,25 @@ export class UsageError extends Error {
 /** As `parseArgs` of Node, strictly; what is wrong is a `UsageError`. */
 export function readArguments<T extends ParseArgsConfig>(config: T): ReturnType<typeof parseArgs<T>> {
   try {
-    return parseArgs(config);
+    return parseArgs({ ...config, ...(config.args && { args: joined(config.args, config.options ?? {}) }) } as T);
   } catch (error) {
     throw new UsageError((error as Error).message);
   }
+}
+
+/** A value may begin with a dash, as one subject in sixty-four does: it belongs to the option before it unless it is one itself. */
+function joined(args: readonly string[], options: NonNullable<ParseArgsConfig['options']>): string[] {
+  const isOption = (text: string) =>
+    text === '--' || Object.entries(options).some(([name, { short }]) => text === `--${name}` || text === `-${short}`);
+  const result: string[] = [];
+  for (const text of args) {
+    const last = result.at(-1) ?? '';
+    const takesText = last.startsWith('--') && options[last.slice(2)]?.type === 'string';
+    if (takesText && /^-[A-Za-z0-9_-]{7,}$/.test(text) && !isOption(text))
+      result[result.length - 1] = `${last}=${text}`;
+    else result.push(text);
+  }
+  return result;
 }
 
 /** A whole number from `least` to `most`; a `UsageError` that names the flag. */

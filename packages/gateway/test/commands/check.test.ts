@@ -283,21 +283,6 @@ describe('a target', () => {
     });
   });
 
-  it('is sent a token for each caller: that it refuses us, who have none, is right', async () => {
-    const refuses: RequestListener = (req, res) => {
-      req.resume();
-      res.writeHead(req.method === 'POST' ? 401 : 405).end();
-    };
-    await serving(refuses, async (url) => {
-      const identity = { assertion: { audience: 'https://files.internal' } };
-      const { checks } = await check(resource({ target: `${url}/mcp`, identity }));
-      expect(checks.filter(({ check: name }) => name === 'target /mcp')).toEqual([
-        { check: 'target /mcp', outcome: 'ok', says: expect.stringContaining('refuses who comes without a token') },
-      ]);
-      expect(fault(await check(resource({ target: `${url}/mcp` })), 'target /mcp')?.outcome).toBe('fault');
-    });
-  });
-
   it('answers whoever reaches it: a warning where a secret was to keep others out', async () => {
     const answer: RequestListener = (_, res) => {
       res.writeHead(200, { 'content-type': 'text/event-stream' }).write(`event: message\ndata: ${mcp('Open')}\n\n`);
@@ -324,6 +309,35 @@ describe('a target', () => {
       says: expect.stringContaining('refuses our secret (status 403)'),
     });
   });
+
+  it.each<[what: string, changes: Parameters<typeof resource>[0]]>([
+    ['an assertion', { identity: { assertion: { audience: 'files' } } }],
+    ['the provider’s token', { identity: 'providerToken' }],
+    [
+      'an assertion, beside our secret',
+      { identity: { assertion: { audience: 'files' } }, targetSecret: { env: 'GATEHOUSE_CHECK_TARGET' } },
+    ],
+  ])(
+    'wants to see %s: nobody is here, so its refusal is right, and an answer of another kind is not',
+    async (_, changes) => {
+      const answering = (status: number, transport: 'sse' | 'streamable-http' = 'streamable-http') =>
+        serving(
+          (_, res) => void res.writeHead(status).end(),
+          (url) => check(resource({ ...changes, target: { url: `${url}/mcp`, transport } })),
+        );
+      for (const report of [await answering(401), await answering(403), await answering(401, 'sse')]) {
+        expect(report.checks.filter(({ check }) => check === 'target /mcp')).toEqual([
+          expect.objectContaining({
+            outcome: 'ok',
+            says: expect.stringMatching(/ refuses who comes without a person, as it should \(status 40[13]\)$/),
+          }),
+        ]);
+      }
+      for (const report of [await answering(404), await answering(404, 'sse')]) {
+        expect(fault(report, 'target /mcp')).toMatchObject({ outcome: 'fault' });
+      }
+    },
+  );
 
   it('gives back the session that it was greeted with', async () => {
     const seen: string[] = [];

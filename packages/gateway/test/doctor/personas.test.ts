@@ -116,7 +116,7 @@ const cases: ReadonlyArray<Omit<Broken, 'finds'> & { readonly expected: Outcomes
     is: 'a renamed challenge, and documents that nobody tried',
     change: renamed,
     // That it would lose the scope is not said of a client of which it is not known whether it connects.
-    expected: { fails: ['claude'], unknown: ['codex', 'zed', 'opencode'] },
+    expected: { fails: ['claude'], unknown: ['codex'] },
     says: 'whether the server takes that was not tried',
   },
   {
@@ -252,7 +252,7 @@ const cases: ReadonlyArray<Omit<Broken, 'finds'> & { readonly expected: Outcomes
     expected: {
       fails: ['cursor', 'gemini-cli', 'inspector', 'mcp-remote'],
       partly: ['sdk-v2', 'sdk-v1', 'python-sdk'],
-      works: ['claude', 'claude-code', 'chatgpt', 'vscode'],
+      works: ['claude', 'claude-code', 'chatgpt', 'vscode', 'zed', 'opencode'],
     },
     says: 'the authorization server offers no registration',
   },
@@ -262,7 +262,7 @@ const cases: ReadonlyArray<Omit<Broken, 'finds'> & { readonly expected: Outcomes
       metadataRoutes,
       members({ registration_endpoint: undefined, token_endpoint_auth_methods_supported: ['client_secret_basic'] }),
     ),
-    expected: { works: ['claude-code', 'vscode'] },
+    expected: { works: ['claude-code', 'vscode', 'zed'] },
     says: 'It uses its document beside “none” only, and the server lists “client_secret_basic”; registers otherwise, and',
   },
   {
@@ -303,7 +303,7 @@ const cases: ReadonlyArray<Omit<Broken, 'finds'> & { readonly expected: Outcomes
     change: at('authorize', (reply, { query }) =>
       query.get('client_id')?.startsWith('https://') ? page(400, 'Who is that?') : reply,
     ),
-    expected: { fails: ['claude', 'claude-code', 'chatgpt', 'vscode'] },
+    expected: { fails: ['claude', 'claude-code', 'chatgpt', 'vscode', 'zed', 'opencode'] },
     says: 'It uses its document https://claude.ai/oauth/mcp-oauth-client-metadata, since they are announced, and gets 400',
   },
   {

@@ -29,7 +29,15 @@ export async function probeEndpoint(
   const seen: Partial<Record<keyof typeof asks, Exchange>> = {};
   // One after the other: latencies are measured, and a small server is not to be blamed for our haste.
   for (const name of Object.keys(asks) as Array<keyof typeof asks>) seen[name] = await asker.ask(asks[name]);
+  for (const exchange of [...way.hops, ...Object.values(seen)]) await giveBack(asker, exchange);
   return { first, endpoint: { initialize: way, url, ...(seen as Record<keyof typeof asks, Exchange>) } };
+}
+
+/** A session that was only looked at is ended: a server that lets anybody in has room for so many. */
+async function giveBack(asker: Asker, exchange: Exchange): Promise<void> {
+  const session = asker.sessionOf(exchange);
+  if (session === undefined) return;
+  await asker.ask({ url: exchange.url, method: 'DELETE', secretHeaders: { 'mcp-session-id': session } });
 }
 
 /** What a page asks before a request that is not simple (Fetch, "CORS-preflight fetch"). */

@@ -84,12 +84,6 @@ const goesBack = (edit: (to: URL) => void) =>
     return redirect(to.href);
   });
 
-function goesBackWithoutState({ status, headers: { location }, body }: Reply): Reply {
-  const to = new URL(String(location));
-  to.searchParams.delete('state');
-  return { status, headers: { location: to.href }, body };
-}
-
 export const authorizeCases: readonly Broken[] = [
   { is: 'a sign-in that breaks', change: authorizes(answers(500)), finds: ['authorize.server-error'] },
   { is: 'a sign-in for nobody', change: authorizes(() => page(400, 'invalid_scope')), finds: ['authorize.refused'] },
@@ -158,13 +152,9 @@ export const authorizeCases: readonly Broken[] = [
   },
   {
     is: 'no state in an answer to what clients send',
-    change: authorizes(({ status, ...reply }, { query }, { origin }) => {
-      if (status !== 200) return goesBackWithoutState({ status, ...reply });
-      // To the one that was registered alone: the documents of others are another matter.
-      return query.get('client_id')?.startsWith('id-')
-        ? redirect(`${query.get('redirect_uri')}?error=access_denied&iss=${origin}`)
-        : undefined;
-    }),
+    change: authorizes(({ status }, { query }, { origin }) =>
+      status === 200 ? redirect(`${query.get('redirect_uri')}?error=access_denied&iss=${origin}`) : undefined,
+    ),
     finds: ['authorize.refused', 'authorize.state'],
   },
   {
@@ -181,7 +171,11 @@ export const authorizeCases: readonly Broken[] = [
   },
   {
     is: 'no state in the error for a request without PKCE, as the SDK v1 has it',
-    change: authorizes((reply, { query }) => (query.has('code_challenge') ? undefined : goesBackWithoutState(reply))),
+    change: authorizes((_, { query }, { origin }) =>
+      query.get('client_id')?.startsWith('id-') && !query.has('code_challenge')
+        ? redirect(`${query.get('redirect_uri')}?error=invalid_request&iss=${origin}`)
+        : undefined,
+    ),
     finds: ['authorize.state-in-errors'],
   },
   {
