@@ -117,8 +117,20 @@ function pathOf({ url }: Target, query: string): string {
   return url.pathname + mergedQuery(url.search, query);
 }
 
-/** The query of the configured target first, then the client's: neither can be lost. */
+/**
+ * The query of the configured target, then the client's without the parameters that are configured: of two with one name
+ * many programs take the last, and the operator's must hold (SEC-11).
+ */
 function mergedQuery(configured: string, sent: string): string {
-  if (sent === '') return configured;
-  return configured === '' ? `?${sent}` : `${configured}&${sent}`;
+  const own = namesInQuery(configured.slice(1));
+  const isTheirs = (pair: string) => [...namesInQuery(pair)].every((name) => !own.has(name));
+  const passed = own.size === 0 ? sent : sent.split('&').filter(isTheirs).join('&');
+  if (passed === '') return configured;
+  return configured === '' ? `?${passed}` : `${configured}&${passed}`;
+}
+
+/** Names of parameters as a target may read them: decoded, in any case, with `;` between them, as the name of a list. */
+export function namesInQuery(query: string): ReadonlySet<string> {
+  const names = query.split(/[&;]/).flatMap((pair) => [...new URLSearchParams(pair).keys()]);
+  return new Set(names.map((name) => name.trim().toLowerCase().replace(/\[.*$/s, '')));
 }

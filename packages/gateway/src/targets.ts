@@ -162,6 +162,8 @@ async function startCommand(
     idleSeconds: config.idleSeconds ?? defaultIdleSeconds,
     startSeconds: config.startSeconds ?? defaultStartSeconds,
     maxMessageBytes: options.resource.maxMessageBytes ?? defaultMessageBytes,
+    // What its clients may send is the operator's to say; what a command answers is its own, within reason.
+    maxLineBytes: Math.max(options.resource.maxMessageBytes ?? 0, defaultMessageBytes),
     ...(keepAliveSeconds !== undefined && { keepAliveSeconds }),
     log: options.log,
   });

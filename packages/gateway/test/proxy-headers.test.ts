@@ -196,9 +196,10 @@ describe('to the target', () => {
     expect(target.seen[0]?.headers).not.toHaveProperty('x-gatehouse-secret');
     expect(target.seen[0]?.headers['x-gatehouse-scope']).toBe('mcp');
     // The configured query comes first, and the client's is added to it.
-    const queried = await fetch(gateway.url('/bare/mcp?tenant=8&a=%2F'), { headers: other.authorization });
+    const pairs = ['tenant=8', 'TENANT=8', '%74enant=8', 'tenant[]=8', 'b=1;tenant=8'].map((one) => `&${one}`).join('');
+    const queried = await fetch(gateway.url(`/bare/mcp?a=%2F${pairs}`), { headers: other.authorization });
     expect(queried.status).toBe(200);
-    expect(target.seen.map(({ url }) => url)).toEqual(['/bare?tenant=7', '/bare?tenant=7&tenant=8&a=%2F']);
+    expect(target.seen.map(({ url }) => url)).toEqual(['/bare?tenant=7', '/bare?tenant=7&a=%2F']);
   });
 
   it('headers of MCP and of content cross, repeated ones too', async () => {

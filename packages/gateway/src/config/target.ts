@@ -61,7 +61,10 @@ const httpTarget = z.strictObject({
 });
 
 const stdioTarget = z.strictObject({
-  command: z.string().min(1).describe('The program; no shell reads it.'),
+  command: z
+    .string()
+    .min(1)
+    .describe('The program; no shell reads it. It runs as the gateway’s own user, and is trusted like the gateway.'),
   args: z.array(z.string()).default([]).describe('Its arguments, one by one.'),
   env: z
     .record(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'is no name of an environment variable'), value)

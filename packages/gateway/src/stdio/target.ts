@@ -13,6 +13,8 @@ import { shared } from './shared.ts';
 export interface StdioTargetOptions extends Omit<ProcessOptions, 'now'> {
   /** `perUser`: no process ever serves two users. `shared`: see shared.ts for what that cannot keep apart. */
   readonly processes: 'perUser' | 'shared';
+  /** Of one message of the command; as of a client unless told. */
+  readonly maxLineBytes?: number;
   /** Seconds after which a silent answer says that it lives; 15 unless told, 0: never. */
   readonly keepAliveSeconds?: number;
   /** Seconds, of a clock that never goes back; the process's own unless told. */
@@ -31,8 +33,6 @@ export interface StdioTarget {
   close(): Promise<void>;
 }
 
-/** Bytes of one line of a command, however little its clients may send. */
-const leastLineBytes = 8 * 1024 * 1024;
 /** Seconds in which clients take what was left to be said. */
 const lastWordsSeconds = 1;
 /** Seconds for which a trial start is believed, so that a question for health is not a start each time. */
@@ -41,9 +41,11 @@ const [believedSeconds, doubtedSeconds] = [60, 5];
 /** Starts no process yet: that is done when somebody needs it. Rejects if the socket cannot be made. */
 export async function startStdioTarget(options: StdioTargetOptions): Promise<StdioTarget> {
   const { processes, keepAliveSeconds = 15, now = () => performance.now() / 1000 } = options;
-  // What a client may send is the operator's to say; what the command answers is the command's, within reason.
-  const lineBytes = Math.max(options.maxMessageBytes, leastLineBytes);
-  const backend = (processes === 'shared' ? shared : perUser)({ ...options, maxMessageBytes: lineBytes, now });
+  const backend = (processes === 'shared' ? shared : perUser)({
+    ...options,
+    maxMessageBytes: options.maxLineBytes ?? options.maxMessageBytes,
+    now,
+  });
   const secret = randomBytes(32).toString('base64url');
   const { maxMessageBytes } = options;
   const handle = stdioEndpoint({ backend, secret, maxMessageBytes, keepAliveSeconds, now });

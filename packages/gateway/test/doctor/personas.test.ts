@@ -324,6 +324,19 @@ const cases: ReadonlyArray<Omit<Broken, 'finds'> & { readonly expected: Outcomes
     says: 'The browser it opens does not get to a sign-in: 500',
   },
   {
+    is: 'no sign-in: a code for the asking, which is nobody’s hindrance',
+    change: both(
+      byRegistration,
+      at('authorize', (_, { query }, { origin }) => ({
+        status: 302,
+        headers: { location: `${query.get('redirect_uri')}?code=1&state=${query.get('state')}&iss=${origin}` },
+        body: '',
+      })),
+    ),
+    expected: { fails: [], unknown: [], partly: [] },
+    says: '',
+  },
+  {
     is: 'a slow token endpoint',
     change: both(
       byRegistration,

@@ -52,17 +52,17 @@ it.each<[what: string, answer: Readonly<Record<string, unknown>>, saw: string]>(
   [
     'a secret, and the way to send it',
     { client_secret: 'hush', token_endpoint_auth_method: 'client_secret_post' },
-    'A client_secret was issued for a client that asked for none; token_endpoint_auth_method is "client_secret_post", none was asked for.',
+    'A client_secret was issued for a client that asked for none; token_endpoint_auth_method is "client_secret_post".',
   ],
   [
     'a secret beside “none”',
     { client_secret: 'hush' },
-    'A client_secret was issued for a client that asked for none; token_endpoint_auth_method is "none", none was asked for.',
+    'A client_secret was issued for a client that asked for none; token_endpoint_auth_method is "none".',
   ],
   [
     'another method, and no secret for it',
     { token_endpoint_auth_method: 'private_key_jwt' },
-    'No client_secret was issued, and token_endpoint_auth_method is "private_key_jwt", none was asked for.',
+    'token_endpoint_auth_method is "private_key_jwt", none was asked for.',
   ],
 ])('a registration with %s', async (_, answer, saw) => {
   const found = await finding('registration.secret', at('register', members(answer)));
@@ -93,6 +93,8 @@ it.each([
   ['resource.legacy', /VS Code and the SDKs then take the origin for the authorization server/],
   ['resource.mismatch', /Gemini CLI.*VS Code drops the document and goes on.*claude-code#69917/],
   ['server.issuer', /SDK v2 and ChatGPT compare.*VS Code and the SDK v1 do not compare/],
+  ['resource.no-servers', /VS Code and the SDKs take the origin/],
+  ['server.endpoint-missing', /SDKs refuse the whole document/],
   ['browser.server-metadata', /tries again without.*only a missing Access-Control-Allow-Origin stops it/],
 ])('%s says which clients, and what they do', (id, words) => {
   expect(why(id)).toMatch(words);

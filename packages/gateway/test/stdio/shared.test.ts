@@ -94,35 +94,11 @@ test('Each client is answered in the revision it asked for, and is offered no lo
   }
 });
 
-test('A question goes to the one client at work that can answer it; where there are two, to none.', async () => {
+test('A question of the process goes to nobody, whoever is at work: it cannot be told whose answer it waits for.', async () => {
   const target = await share(scripted);
-  const ada = await begin(target.as('ada'), { sampling: {} });
-  const bob = await begin(target.as('bob'), { sampling: {} });
-  const cannot = await begin(target.as('cyd'), {});
-  const alone = await ada.post({
-    id: 1,
-    method: 'tools/call',
-    params: { name: 'sample', arguments: { prompt: 'ada’s' } },
-  });
-  const reader = (alone.body as ReadableStream<Uint8Array>).getReader();
-  let text = '';
-  while (!text.includes('\n\n')) text += Buffer.from((await reader.read()).value ?? []).toString();
-  const question = JSON.parse(/data: (.+)/.exec(text)?.[1] ?? '') as { id: string };
-  // Somebody else's answer is none.
-  await bob.post({ id: question.id, result: { from: 'bob' } });
-  await ada.post({ id: question.id, result: { from: 'ada' } });
-  while (!text.includes('"id":1')) text += Buffer.from((await reader.read()).value ?? []).toString();
-  expect(text).toContain('from\\":\\"ada');
-
-  expect(await cannot.call('sample', { prompt: 'x' })).toMatchObject({ error: { code: -32601 } });
+  const ada = await begin(target.as('ada'), { sampling: {}, elicitation: {} });
+  expect(await ada.call('sample', { prompt: 'ada’s' })).toMatchObject({ error: { code: -32601 } });
   expect(await ada.call('roots')).toMatchObject({ error: { code: -32601 } });
-  const hanging = bob.post({ id: 5, method: 'tools/call', params: { name: 'hang' } });
-  await until(async () => (await ada.call<string[]>('received')).some((one) => one.includes('hangs')));
-  expect(await ada.call('sample', { prompt: 'x' })).toMatchObject({ error: { code: -32603 } });
-  // Cancelled is not over: the process may still be at it.
-  await bob.post({ method: 'notifications/cancelled', params: { requestId: 5 } });
-  await hanging;
-  expect(await ada.call('sample', { prompt: 'x' })).toMatchObject({ error: { code: -32603 } });
 });
 
 test('A client cancels its own request and no other’s of the same id.', async () => {

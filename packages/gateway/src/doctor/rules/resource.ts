@@ -149,7 +149,7 @@ export const resourceRules: Rules = [
     id: 'resource.no-servers',
     severity: 'fault',
     title: 'The metadata names no authorization server',
-    why: 'No client knows where to sign in.',
+    why: 'ChatGPT and others do not know where to sign in. VS Code and the SDKs take the origin for the authorization server.',
     spec: 'RFC 9728 §2; MCP 2026-07-28, Authorization Server Discovery',
     cure: 'List the issuer in authorization_servers, exactly as the authorization server writes it.',
     check: (facts) => {

@@ -11,7 +11,7 @@ export const serverMemberRules: Rules = [
     id: 'server.endpoint-missing',
     severity: 'fault',
     title: 'The metadata lacks an endpoint',
-    why: 'Clients guess /authorize and /token at the issuer’s origin, or stop.',
+    why: 'The SDKs refuse the whole document, and others have nowhere to go.',
     spec: 'RFC 8414 §2',
     cure: 'Add authorization_endpoint and token_endpoint.',
     check: (facts) =>
