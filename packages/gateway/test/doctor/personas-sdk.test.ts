@@ -116,7 +116,7 @@ const cases: ReadonlyArray<readonly [is: string, change: NonNullable<Broken['cha
   ],
 ];
 
-it.each(cases)('%s', async (_, change) => {
+it.each(cases)('the verdict is the SDKs’ own: %s', async (_, change) => {
   const { facts } = await doctor(server, { change });
   for (const verdict of judgeAll(facts, ['sdk-v1', 'sdk-v2'])) {
     const opened = await sdks[verdict.client as keyof typeof sdks](new URL(server.origin + mcpPath));
