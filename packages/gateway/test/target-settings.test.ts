@@ -177,7 +177,10 @@ describe('a target whose health is looked at', () => {
       { event: 'target.away', target: `${watched.url}/mcp`, cause: 'the health check is answered 503' },
     ]);
     watched.answer = well;
-    await vi.waitFor(async () => expect((await ready())[0]).toBe(200), { timeout: 15_000, interval: 200 });
+    await vi.waitFor(async () => expect(await ready()).toEqual([200, { ...away, '/watched': 'ok' }]), {
+      timeout: 15_000,
+      interval: 200,
+    });
     expect((await post('/watched')).status).toBe(200);
     expect(gateway.events.filter(({ event }) => event === 'target.back')).toHaveLength(1);
     expect(JSON.stringify(gateway.events)).not.toContain('of-the-operator');
