@@ -1,6 +1,7 @@
 /** Every requirement we know of, each with the tests that show it; `docs/requirements.md` is made from it. */
 import { authorizationEndpoints } from './requirements/authorization-endpoints.ts';
 import { authorizationServer } from './requirements/authorization-server.ts';
+import { gatewayPromises } from './requirements/gateway-promises.ts';
 import { proxy } from './requirements/proxy.ts';
 import { reliabilityPromises } from './requirements/reliability-promises.ts';
 import type { Requirement } from './requirements/requirement.ts';
@@ -14,6 +15,7 @@ export const requirements: readonly Requirement[] = [
   ...resourceServer,
   ...securityPromises,
   ...reliabilityPromises,
+  ...gatewayPromises,
 ];
 
 /** The ids there are, by what the specification's reading and our promises came to: a row cannot be lost unseen. */
@@ -23,6 +25,7 @@ export const requirementIds: readonly string[] = [
   ...numbered('RS', [1, 28]),
   ...numbered('SEC', [1, 19]),
   ...numbered('REL', [1, 7]),
+  ...numbered('GW', [1, 10]),
 ];
 
 function numbered(prefix: string, ...ranges: ReadonlyArray<readonly [first: number, last: number]>): readonly string[] {

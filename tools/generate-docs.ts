@@ -89,10 +89,44 @@ secrets:
 
 Register \`<issuer>/callback\` at the identity provider as the place it may send people back to.
 
-| Setting | Type | Needed | Default | |
-|---|---|---|---|---|
-${rows(top, '').join('\n')}
-`;
+Settings: ${Object.keys(top.properties ?? {})
+    .filter((name) => name !== '$schema')
+    .map((name) => `[${name}](#${name.toLowerCase()})`)
+    .join(' · ')}
+
+${sections(top).join('\n')}`;
+}
+
+/** One for each setting of the first level, and one for each variant of those that have them. */
+function sections(top: Schema): readonly string[] {
+  return Object.entries(top.properties ?? {}).flatMap(([name, setting]) => {
+    if (name === '$schema') return [];
+    const required = (top.required ?? []).filter((one) => one === name);
+    const own = table(rows({ properties: { [name]: withoutVariants(setting) }, required }, ''));
+    const variants = setting.oneOf ?? [];
+    return [
+      `## ${name}\n\n${own}`,
+      ...variants.map(
+        (variant) => `### ${name}: ${tagOf(variant) ?? ''}\n\n${table(rows(withoutTag(variant), `${name}.`))}`,
+      ),
+    ];
+  });
+}
+
+function table(lines: readonly string[]): string {
+  return `| Setting | Type | Needed | Default | |\n|---|---|---|---|---|\n${lines.join('\n')}\n`;
+}
+
+/** Its variants have tables of their own; their types are still named. */
+function withoutVariants(setting: Schema): Schema {
+  if (!setting.oneOf) return setting;
+  return {
+    ...setting,
+    oneOf: setting.oneOf.map(({ properties = {}, ...variant }) => ({
+      ...variant,
+      properties: { ...(properties.type && { type: properties.type }) },
+    })),
+  };
 }
 
 function rows({ properties = {}, required = [] }: Schema, prefix: string): readonly string[] {

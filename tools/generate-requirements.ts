@@ -16,6 +16,7 @@ const sections: ReadonlyArray<readonly [prefix: string, title: string, about: st
   ['RS', 'Resource server', 'What the gateway answers for in front of an MCP server.'],
   ['SEC', 'Security', 'What we promise beyond any specification.'],
   ['REL', 'Reliability', 'What we promise for bad days.'],
+  ['GW', 'Gateway', 'What we promise to whoever puts it in front of a server, and to whoever runs it.'],
 ];
 
 const text = page();

@@ -140,6 +140,8 @@ export const securityPromises: readonly Requirement[] = [
   }),
   promise('SEC-11', 'What was judged is what the target gets, and no header of a stranger passes for one of ours.', {
     tests: [
+      of.smuggling('what is refused reaches nobody'),
+      of.smuggling('what passes is the request that was judged'),
       of.requestTarget('paths'),
       of.requestTarget('framing'),
       of.openPath('of %s and %s the longer open path answers what is below both'),
@@ -226,7 +228,18 @@ export const securityPromises: readonly Requirement[] = [
     ],
   }),
   promise('SEC-17', 'A target on standard input runs without a shell, with no environment of ours, for one person.', {
-    later: 'Targets on standard input are not there yet.',
+    tests: [
+      of.stdioSessions(
+        'A client of the first SDK lists and calls tools, hears progress, and is asked for a sample, an elicitation and its roots.',
+      ),
+      of.stdioThroughTheProxy(
+        'Sessions: a user has a process, is asked by it, and cannot pass for another by headers.',
+      ),
+      of.stdioEndpoint(
+        'A process has what is configured and what any program needs, and none of the gateway’s own environment.',
+      ),
+    ],
+    later: 'It runs as the gateway’s own user: a server that reads files for its caller can read ours.',
   }),
   promise(
     'SEC-18',

@@ -7,7 +7,7 @@ import { publicPlace, speaksSse } from './config/resource.ts';
 import type { Config } from './config/schema.ts';
 import { readSecrets } from './config/secrets.ts';
 import { withoutUndefined } from './config/without-undefined.ts';
-import type { ServedServer } from './connect.ts';
+import { type ServedServer, shortName } from './connect.ts';
 import { type FrontPageFacts, frontPage } from './front-page.ts';
 import { readiness } from './health.ts';
 import { houseFrom } from './house-from.ts';
@@ -107,7 +107,8 @@ export async function assemble(config: Config, options: AssembleOptions): Promis
       drain: { delaySeconds: config.listen.drainDelaySeconds, seconds: config.listen.drainSeconds },
       readiness: readiness({
         // A record that is not there: the read is what is asked.
-        checks: { records: () => records.get('keySet', 'readyz'), keys: () => house.ready(), ...targets.checks },
+        checks: { records: () => records.get('keySet', 'readyz'), keys: () => house.ready() },
+        shown: targets.checks,
       }),
     });
     return {
@@ -132,13 +133,23 @@ export async function assemble(config: Config, options: AssembleOptions): Promis
 
 /** MCP servers alone: an API is nothing to paste into a client. */
 function serversOf({ issuer, resources }: Config): readonly ServedServer[] {
-  return resources
+  const servers = resources
     .filter(({ kind }) => kind !== 'api')
     .map((resource) => {
       const { href, pathname } = publicPlace(resource, issuer);
       const transport = speaksSse(resource) ? 'sse' : 'http';
-      return { name: resource.name ?? pathname, path: pathname, url: href, transport };
+      return {
+        name: resource.name ?? pathname,
+        id: shortName(pathname),
+        path: pathname,
+        url: href,
+        transport,
+      } as const;
     });
+  const clashes = ({ id }: ServedServer) => servers.filter((other) => other.id === id).length > 1;
+  return servers.map((one) =>
+    clashes(one) ? { ...one, id: `${one.id}-${shortName(new URL(one.url).hostname)}` } : one,
+  );
 }
 
 /** What figures are counted by: names from the configuration, and none that a stranger sends. */

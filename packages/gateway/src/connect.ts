@@ -35,6 +35,8 @@ export function connectLines(name: string, url: string, transport: ConnectTransp
 /** One MCP server of this gateway, as people are told of it. */
 export interface ServedServer {
   readonly name: string;
+  /** For a client's list of servers; no two have the same. */
+  readonly id: string;
   readonly path: string;
   readonly url: string;
   readonly transport: ConnectTransport;

@@ -2,7 +2,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { sendReply } from '@mcp-gatehouse/auth';
 import { html, page } from '@mcp-gatehouse/auth/page';
-import { connectLines, type ServedServer, shortName } from './connect.ts';
+import { connectLines, type ServedServer } from './connect.ts';
 
 export interface FrontPageFacts {
   readonly servers: readonly ServedServer[];
@@ -17,8 +17,8 @@ export function frontPage({
   connections,
   demo,
 }: FrontPageFacts): (req: IncomingMessage, res: ServerResponse) => void {
-  const sections = servers.map(({ name, path, url, transport }) => {
-    const lines = connectLines(shortName(path), url, transport).map(
+  const sections = servers.map(({ name, id, url, transport }) => {
+    const lines = connectLines(id, url, transport).map(
       ({ client, where, text }) =>
         html`<h3>${client} <small>${where}</small></h3><pre tabindex="0"><code>${text}</code></pre>`,
     );

@@ -7,6 +7,8 @@ export type Check = () => Promise<unknown>;
 export interface ReadinessOptions {
   /** By the word that stands in the answer: `records`, `keys`. */
   readonly checks: Readonly<Record<string, Check>>;
+  /** Shown beside them and no reason to be taken out: every instance has the same targets, and the others go on. */
+  readonly shown?: Readonly<Record<string, Check>>;
   /** How long an answer counts, in milliseconds, so that a flood of probes costs one check; 1000 unless told. */
   readonly rememberMs?: number;
   /** After so long a part is away, whatever it still answers, in milliseconds; 2000 unless told. */
@@ -29,7 +31,14 @@ export interface Readiness {
 export const liveness: HttpReply = healthReply(200, { status: 'ok' });
 
 export function readiness(options: ReadinessOptions): Readiness {
-  const { checks, rememberMs = 1000, clock = () => performance.now(), onChange = () => {} } = options;
+  const {
+    checks: vital,
+    shown = {},
+    rememberMs = 1000,
+    clock = () => performance.now(),
+    onChange = () => {},
+  } = options;
+  const checks = { ...vital, ...shown };
   const names = Object.keys(checks);
   const flights = new Map<string, Promise<PartState>>();
   const states = new Map<string, PartState>();
@@ -58,7 +67,7 @@ export function readiness(options: ReadinessOptions): Readiness {
 
   async function ask(): Promise<HttpReply> {
     const parts = await Promise.all(names.map((name) => withPatience(name, asked(name))));
-    const ready = parts.every(([, state]) => state === 'ok');
+    const ready = parts.every(([name, state]) => state === 'ok' || !Object.hasOwn(vital, name));
     const reply = healthReply(ready ? 200 : 503, {
       status: ready ? 'ok' : 'unavailable',
       ...Object.fromEntries(parts),

@@ -73,8 +73,16 @@ function inWords<T>(make: () => T): T {
     return make();
   } catch (error) {
     if (!(error instanceof TypeError) || !error.message.startsWith('Gatehouse cannot start:')) throw error;
-    throw new ConfigError('The configuration', error.message.split('\n- ').slice(1));
+    const faults = error.message.split('\n- ').slice(1);
+    throw new ConfigError('The configuration', faults.map(asConfigured));
   }
+}
+
+/** The library's names for settings, as the configuration has them. */
+function asConfigured(fault: string): string {
+  return fault
+    .replace(/^(resources\[\d+\])\.assertionAudience/, '$1.identity.assertion.audience')
+    .replace(/^(resources\[\d+\])\.providerToken/, '$1.identity');
 }
 
 function deeplyWithoutUndefined(value: unknown): unknown {

@@ -4,6 +4,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { Socket } from 'node:net';
 import {
   type Gatehouse,
+  type HttpHandler,
   type Log,
   type NodeHandler,
   nodeHandler,
@@ -59,7 +60,7 @@ export interface GatewayServer {
 export function httpServer(options: Rooms): GatewayServer {
   const limits = { ...defaultLimits, ...options.limits };
   const ready = options.readiness ?? readiness({ checks: { keys: () => options.gatehouse.ready() } });
-  const authorization = nodeHandler(boundedHandler(options.gatehouse, limits, options.log));
+  const authorization = nodeHandler(boundedHandler(atOneHost(options), limits, options.log));
   const rooms = { ...options, authorization, readiness: ready };
   const { watch = nobodyWatches } = options;
   let closed: Promise<void> | undefined;
@@ -153,6 +154,18 @@ export function httpServer(options: Rooms): GatewayServer {
       closed ??= drain(server, { underway, silent }, { delayMs: delaySeconds * 1000, graceMs });
       return closed;
     },
+  };
+}
+
+/** Under every name that is no other resource's, requests are for the issuer's host: front doors and health checks have names of their own. */
+function atOneHost({ gatehouse, elsewhere }: Pick<Rooms, 'gatehouse' | 'elsewhere'>): HttpHandler {
+  if (!elsewhere || elsewhere.size === 0) return gatehouse;
+  const ours = new URL(gatehouse.callbackUrl).host;
+  const meant = (host: string | undefined) => (host !== undefined && elsewhere.has(host.toLowerCase()) ? host : ours);
+  return {
+    owns: (path, host) => gatehouse.owns(path, meant(host)),
+    handle: (request) =>
+      gatehouse.handle({ ...request, headers: { ...request.headers, host: meant(request.headers.host) } }),
   };
 }
 

@@ -8,6 +8,7 @@ import {
   type Log,
   logName,
   protectedResourceMetadataUrl,
+  requestTarget,
   sendReply,
 } from '@mcp-gatehouse/auth';
 import type { ToolPolicy } from '@mcp-gatehouse/auth/tool-needs';
@@ -19,7 +20,7 @@ import { problem, wrongMethod } from './problem.ts';
 import { forward } from './proxy/forward.ts';
 import type { Target } from './proxy/target.ts';
 import type { RateLimits } from './rate-limits/rate-limits.ts';
-import type { TargetRoute } from './target-route.ts';
+import { namesInQuery, type TargetRoute } from './target-route.ts';
 import { unwatched, type WatchedRequest } from './telemetry/watch.ts';
 import { admit, type Refused } from './tool-policy/admit.ts';
 import { answerFilter } from './tool-policy/answer-filter.ts';
@@ -100,7 +101,7 @@ export function mcpEndpoint(options: McpEndpointOptions): McpEndpoint {
       return { outcome, subject };
     };
     // No credential to us (OAuth 2.1 §5.1), and none for the target: it would go there with the rest of the query.
-    if (/[?&]access_token=/i.test(req.url ?? '')) {
+    if (namesInQuery(requestTarget(req).query).has('access_token')) {
       const words = 'Send the access token in the Authorization header alone.';
       return refuse(problem(400, 'invalid_request', words), 'token_in_query');
     }
@@ -135,7 +136,15 @@ export function mcpEndpoint(options: McpEndpointOptions): McpEndpoint {
       if (!res.destroyed) send(reply);
       return { subject, outcome: 'limited', reason, ...named };
     }
-    const lines = await identity(token);
+    let lines: Awaited<ReturnType<IdentityToTarget>>;
+    try {
+      lines = await identity(token);
+    } catch (cause) {
+      done();
+      // Keys that are away say nothing of the caller, who keeps the token and comes again (REL-02).
+      if (!res.destroyed) send(problem(503, 'temporarily_unavailable', noIdentity));
+      return { ...known, outcome: 'no_identity', cause };
+    }
     if (isIdentityReply(lines)) {
       done();
       if (!res.destroyed) send(lines);
@@ -158,6 +167,7 @@ export function mcpEndpoint(options: McpEndpointOptions): McpEndpoint {
       maxBodyBytes: maxMessageBytes,
       extraHeaders: cors,
       onHead: exchange.answered,
+      ...(routed.publicLocation && { publicLocation: routed.publicLocation }),
       ...(keepAliveSeconds !== undefined && { keepAliveSeconds }),
       ...parts,
       inPlace: { ...parts.inPlace, ...exchange.headers },
@@ -169,6 +179,8 @@ export function mcpEndpoint(options: McpEndpointOptions): McpEndpoint {
     return { ...known, outcome: outcome.outcome, ...(cause !== undefined && { cause }) };
   };
 }
+
+const noIdentity = 'This server cannot be told who you are right now; try again in a moment.';
 
 /** Where messages are judged they stand in memory, and a few hundred of the largest would end the process. */
 function roomFor(maxMessageBytes: number): MessageRoom {

@@ -25,19 +25,19 @@ export function outcomeReply(
     case 'no_room':
       return problem(503, 'busy', 'Too many large messages are on their way: send this one again in a moment.');
     case 'unreachable':
-      return problem(502, 'target_unreachable', 'The MCP server behind this gateway does not answer.');
+      return problem(502, 'target_unreachable', 'The server behind this gateway does not answer.');
     case 'away':
-      return problem(503, 'target_away', 'The MCP server behind this gateway is away: try again in a moment.', 10);
+      return problem(503, 'target_away', 'The server behind this gateway is away: try again in a moment.', 10);
     case 'target_busy':
-      return problem(503, 'target_busy', 'The MCP server behind this gateway has as many calls as it takes.');
+      return problem(503, 'target_busy', 'The server behind this gateway has as many calls as it takes.');
     case 'timed_out':
-      return problem(504, 'target_timed_out', 'The MCP server behind this gateway did not answer in time.');
+      return problem(504, 'target_timed_out', 'The server behind this gateway did not answer in time.');
     case 'redirected':
-      return problem(502, 'target_redirects', 'The MCP server behind this gateway answers at another address.');
+      return problem(502, 'target_redirects', 'The server behind this gateway answers at another address.');
     case 'unfit_answer':
-      return problem(502, 'target_unreadable', 'The MCP server behind this gateway answered what cannot be passed on.');
+      return problem(502, 'target_unreadable', 'The server behind this gateway answered what cannot be passed on.');
     case 'refused_by_target':
-      return problem(502, 'target_refused', 'The MCP server behind this gateway did not accept the gateway.');
+      return problem(502, 'target_refused', 'The server behind this gateway did not accept the gateway.');
     default:
       return undefined;
   }

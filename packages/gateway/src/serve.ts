@@ -49,7 +49,9 @@ export async function serve(config: Config, options: ServeOptions): Promise<Runn
   let closing: Promise<void> | undefined;
   const closeAll = () => {
     closing ??= (async () => {
+      log({ event: 'gateway.stopping' });
       for (const close of opened.reverse()) await close();
+      options.log({ event: 'gateway.stopped' });
     })();
     return closing;
   };

@@ -14,6 +14,8 @@ export interface Routed {
   readonly path: string;
   /** What else belongs to the exchange, made of what the tool policy wants; `lists`: its filter for lists that may come. */
   readonly exchange?: (parts: Parts, lists: Rewrite | undefined) => Parts;
+  /** A `Location` of the target's as clients reach it; undefined: they cannot. */
+  readonly publicLocation?: (location: string) => string | undefined;
 }
 
 export interface Unrouted {
@@ -72,10 +74,21 @@ export function apiRoute(target: Target, publicPath: string): TargetRoute {
     of(req) {
       const { path, query } = requestTarget(req);
       const rest = path.slice(publicPath.length);
-      if (rest !== '' && !hasOneReading(rest.slice(1))) {
+      if (!isApiPath(rest)) {
         return { outcome: 'not_found', reply: problem(404, 'not_found', 'There is nothing at this address.') };
       }
-      return { path: `${base}${rest}${mergedQuery(target.url.search, query)}` };
+      // A target that is an origin alone has a path too: "/" (RFC 9112 §3.2.1).
+      const asked = `${base}${rest}` || '/';
+      return {
+        path: asked + mergedQuery(target.url.search, query),
+        publicLocation(location) {
+          const from = new URL(asked, target.url);
+          if (!URL.canParse(location, from.href)) return undefined;
+          const { origin, pathname, search, hash } = new URL(location, from);
+          const below = pathname === base || pathname.startsWith(`${base}/`);
+          return origin === from.origin && below ? publicPath + pathname.slice(base.length) + search + hash : undefined;
+        },
+      };
     },
   };
 }
@@ -85,12 +98,39 @@ export function hasOneReading(path: string): boolean {
   return /^[A-Za-z0-9._~-]+(\/[A-Za-z0-9._~-]+)*$/.test(path) && !/(^|\/)\.{1,2}(\/|$)/.test(path);
 }
 
+/** Of `pchar` (RFC 3986 §3.3) without `;`, which some servers cut off with what follows it; escaped, what no path is built of. */
+const apiSegment = "(?:[A-Za-z0-9._~!$&'()*+,=:@-]|%(?:2[0289ABC]|3[ACDE]|40|5[BDE]|60|7[BCD]|[89A-F][0-9A-F]))+";
+const apiPath = new RegExp(`^(?:/${apiSegment})*/?$`, 'i');
+
+/** As `hasOneReading`, for what APIs have in their paths beside: an e-mail address, a space, a name that is not ASCII, a slash at the end. */
+function isApiPath(rest: string): boolean {
+  if (!apiPath.test(rest) || /\/\.{1,2}(\/|$)/.test(rest)) return false;
+  try {
+    decodeURIComponent(rest); // what is not UTF-8 is read as one program or another likes
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 function pathOf({ url }: Target, query: string): string {
   return url.pathname + mergedQuery(url.search, query);
 }
 
-/** The query of the configured target first, then the client's: neither can be lost. */
+/**
+ * The query of the configured target, then the client's without the parameters that are configured: of two with one name
+ * many programs take the last, and the operator's must hold (SEC-11).
+ */
 function mergedQuery(configured: string, sent: string): string {
-  if (sent === '') return configured;
-  return configured === '' ? `?${sent}` : `${configured}&${sent}`;
+  const own = namesInQuery(configured.slice(1));
+  const isTheirs = (pair: string) => [...namesInQuery(pair)].every((name) => !own.has(name));
+  const passed = own.size === 0 ? sent : sent.split('&').filter(isTheirs).join('&');
+  if (passed === '') return configured;
+  return configured === '' ? `?${passed}` : `${configured}&${passed}`;
+}
+
+/** Names of parameters as a target may read them: decoded, in any case, with `;` between them, as the name of a list. */
+export function namesInQuery(query: string): ReadonlySet<string> {
+  const names = query.split(/[&;]/).flatMap((pair) => [...new URLSearchParams(pair).keys()]);
+  return new Set(names.map((name) => name.trim().toLowerCase().replace(/\[.*$/s, '')));
 }

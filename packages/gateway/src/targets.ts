@@ -41,7 +41,9 @@ export async function openTargets(
 ): Promise<OpenTargets> {
   const checks: Record<string, Check> = {};
   const closers: Array<() => Promise<void>> = [];
+  let closing = false;
   const close = async () => {
+    closing = true;
     await Promise.all(closers.map((one) => one()));
   };
   const keep = <T extends { close(): Promise<void> }>(one: T): T => {
@@ -55,15 +57,18 @@ export async function openTargets(
       const values = targetValues[index] ?? {};
       if (isStdio(target)) {
         const command = keep(await startCommand(target, { resource, values, log }));
-        const opened = keep(openTarget({ url: command.url, socketPath: command.socketPath }));
+        // Its own endpoint knows when an answer is lost, and may be told to think for hours.
+        const opened = keep(openTarget({ url: command.url, socketPath: command.socketPath, answerSeconds: 0 }));
         ofResources.push({ target: opened, secret: command.secret });
         // Told at the start and not to the first person who calls; and what `npx` fetches is there by then.
-        command.health().catch((cause: unknown) => log(away(target, cause)));
+        command.health().catch((cause: unknown) => {
+          if (!closing) log(away(target, cause));
+        });
       } else {
         const opened = keep(openHttp(target, `resources[${index}].target`, { values, log }));
         const { health } = opened;
         ofResources.push({ target: opened });
-        if (health) checks[`target ${index}`] = () => alive(health.state());
+        if (health) checks[resource.path ?? resource.url ?? ''] = () => alive(health.state());
       }
     }
     const atUrls = new Map(
@@ -134,10 +139,19 @@ async function startCommand(
     readonly log: Log;
   },
 ): Promise<StdioTarget> {
-  const { startStdioTarget } = await import('./stdio/target.ts');
+  const [{ startStdioTarget }, { programAt }] = await Promise.all([
+    import('./stdio/target.ts'),
+    import('./stdio/program.ts'),
+  ]);
   const { command, args, cwd, processes } = config;
+  const { keepAliveSeconds } = options.resource;
+  if (programAt(command, cwd, options.values.PATH) === undefined) {
+    const at = options.resource.path ?? options.resource.url;
+    throw new ConfigError('The target', [`${at}: there is no program ${command}: install it, or write its whole path`]);
+  }
   return startStdioTarget({
-    target: describeTarget(config),
+    // By its place: two commands may both be `npx`.
+    target: `${options.resource.path ?? options.resource.url} (${describeTarget(config)})`,
     identity: options.resource.identity === 'none' ? 'none' : 'environment',
     command,
     args,
@@ -148,6 +162,9 @@ async function startCommand(
     idleSeconds: config.idleSeconds ?? defaultIdleSeconds,
     startSeconds: config.startSeconds ?? defaultStartSeconds,
     maxMessageBytes: options.resource.maxMessageBytes ?? defaultMessageBytes,
+    // What its clients may send is the operator's to say; what a command answers is its own, within reason.
+    maxLineBytes: Math.max(options.resource.maxMessageBytes ?? 0, defaultMessageBytes),
+    ...(keepAliveSeconds !== undefined && { keepAliveSeconds }),
     log: options.log,
   });
 }

@@ -3,7 +3,7 @@ import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { type Command, gatehouse } from './command.ts';
+import { type Command, gatehouse, run } from './command.ts';
 import { freePort, type SignedIn, signIn } from './harness.ts';
 import { startTarget, type Target } from './target.ts';
 
@@ -65,7 +65,9 @@ it('says in one line of JSON what is running, and everything else on standard er
     event: 'gateway.ready',
     issuer: `http://localhost:${ports[1]}`,
     port: Number(ports[1]),
-    servers: [{ name: expect.any(String), path: '/mcp', url: `http://localhost:${ports[1]}/mcp`, transport: 'http' }],
+    servers: [
+      { name: expect.any(String), id: 'mcp', path: '/mcp', url: `http://localhost:${ports[1]}/mcp`, transport: 'http' },
+    ],
     demoUser: { username: 'demo', password: expect.any(String) },
   });
   expect(command.stderr()).toContain('gateway.listening');
@@ -134,6 +136,21 @@ it('SIGTERM lets a call in flight finish, and exits with 0', async () => {
   expect((await ended).code).toBe(0);
   expect((await ended).stdout.split('\n')).toHaveLength(2);
   [command, ready] = await start();
+});
+
+it('commands about its folder know its address and its port', async () => {
+  const there = { cwd: folder };
+  const token = await run(['token', '--json'], there);
+  expect(token).toMatchObject({ code: 0, stderr: '' });
+  const made = JSON.parse(token.stdout) as { accessToken: string; resource: string };
+  expect(made.resource).toBe(`${ready.issuer}/mcp`);
+  expect((await call(made)).status).toBe(200);
+  const listed = JSON.parse((await run(['keys', 'list', '--json'], there)).stdout) as { keys: Array<{ kid: string }> };
+  const published = (await jwks()) as { keys: Array<{ kid: string }> };
+  expect(listed.keys.map(({ kid }) => kid)).toEqual(published.keys.map(({ kid }) => kid));
+  // Who says another issuer is meant.
+  const other = await run(['keys', 'list', '--issuer', 'http://localhost:9', '--json'], there);
+  expect(JSON.parse(other.stdout)).toEqual({ keys: [] });
 });
 
 it('has nothing secret in its words', async () => {

@@ -121,12 +121,28 @@ describe('what cannot start: exit code 1, in words and without a stack', () => {
 
   it('flags that make no configuration', async () => {
     const { code, stderr } = await run(
-      ['serve', '--local', '--target', 'localhost:8000', '--path', 'mcp', '--issuer', 'x', '--data', join(folder, 'd')],
+      [
+        'serve',
+        '--local',
+        '--target',
+        'http://u:p@localhost',
+        '--path',
+        'mcp',
+        '--issuer',
+        'x',
+        '--data',
+        join(folder, 'd'),
+      ],
       { cwd: folder },
     );
     expect(code).toBe(1);
     for (const place of ['issuer', 'resources[0].path', 'resources[0].target'])
       expect(stderr).toContain(`- ${place}: `);
+  });
+
+  it('a target that is no URL, named by its flag', async () => {
+    const { code, stderr } = await run(['serve', '--local', '--target', 'localhost:8000'], { cwd: folder });
+    expect([code, stderr.split('\n')[0]]).toEqual([2, '--target takes a URL such as http://localhost:8000/mcp.']);
   });
 
   it.each(['--port', '--sign-in-port'])('a port in use: one line that names %s', async (flag) => {

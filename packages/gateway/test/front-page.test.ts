@@ -19,6 +19,7 @@ async function shown(facts: FrontPageFacts): Promise<Response & { html: string }
 
 const ankify = {
   name: 'Ankify',
+  id: 'ankify',
   path: '/ankify/mcp',
   url: 'https://mcp.example/ankify/mcp',
   transport: 'http',
@@ -28,6 +29,7 @@ describe('the page', () => {
   it('lists each server with its address and a line for each client', async () => {
     const notes = {
       name: 'Notes',
+      id: 'notes',
       path: '/notes/mcp',
       url: 'https://mcp.example/notes/mcp',
       transport: 'http',

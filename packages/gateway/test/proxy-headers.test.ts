@@ -98,6 +98,23 @@ describe('to the target', () => {
     ['X_HTTP_Method_Override', 'DELETE'],
     ['X-Original-URL', '/admin'],
     ['X-Rewrite-URL', '/admin'],
+    // What front doors say of whom they signed in, and of where somebody comes from.
+    ['Remote-User', 'root'],
+    ['X-Remote-User', 'root'],
+    ['X-Remote-Group', 'system:masters'],
+    ['Impersonate-User', 'root'],
+    ['X-Auth-Request-Email', 'root@example.com'],
+    ['X-Amzn-Oidc-Identity', 'root'],
+    ['X-Goog-Authenticated-User-Email', 'root@example.com'],
+    ['X-MS-CLIENT-PRINCIPAL', 'cm9vdA=='],
+    ['CF-Access-Authenticated-User-Email', 'root@example.com'],
+    ['CF-Connecting-IP', '1.2.3.4'],
+    ['True-Client-IP', '1.2.3.4'],
+    ['X-Client-IP', '1.2.3.4'],
+    ['Tailscale-User-Login', 'root@example.com'],
+    ['X-SSL-Client-Verify', 'SUCCESS'],
+    ['X-Envoy-Original-Path', '/admin'],
+    ['X-Original-Host', 'admin.internal'],
   ])('%s does not cross, to the MCP endpoint or an open path', async (name, value) => {
     await ask(gateway.port, message('GET /exports/a', [[name, value]]));
     expect(target.seen.pop()?.rawHeaders).not.toContain(value);
@@ -179,9 +196,10 @@ describe('to the target', () => {
     expect(target.seen[0]?.headers).not.toHaveProperty('x-gatehouse-secret');
     expect(target.seen[0]?.headers['x-gatehouse-scope']).toBe('mcp');
     // The configured query comes first, and the client's is added to it.
-    const queried = await fetch(gateway.url('/bare/mcp?tenant=8&a=%2F'), { headers: other.authorization });
+    const pairs = ['tenant=8', 'TENANT=8', '%74enant=8', 'tenant[]=8', 'b=1;tenant=8'].map((one) => `&${one}`).join('');
+    const queried = await fetch(gateway.url(`/bare/mcp?a=%2F${pairs}`), { headers: other.authorization });
     expect(queried.status).toBe(200);
-    expect(target.seen.map(({ url }) => url)).toEqual(['/bare?tenant=7', '/bare?tenant=7&tenant=8&a=%2F']);
+    expect(target.seen.map(({ url }) => url)).toEqual(['/bare?tenant=7', '/bare?tenant=7&a=%2F']);
   });
 
   it('headers of MCP and of content cross, repeated ones too', async () => {

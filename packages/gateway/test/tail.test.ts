@@ -223,6 +223,21 @@ describe('which events', () => {
     expect(stderr).toContain(words);
   });
 
+  it('whoever reads no more ends it, without a word: gatehouse tail FILE | head', async () => {
+    // More than any pipe holds.
+    const path = file(...Array.from({ length: 20_000 }, (_, at) => request(at % 60)));
+    const child = spawn(process.execPath, [bin, 'tail', path], { stdio: ['ignore', 'pipe', 'pipe'] });
+    piped.add(child);
+    let stderr = '';
+    child.stderr.on('data', (chunk) => {
+      stderr += String(chunk);
+    });
+    await once(child.stdout, 'data');
+    child.stdout.destroy();
+    const [code] = await once(child, 'close');
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+  });
+
   it.each([
     ['nowhere.log', 'There is no file'],
     ['.', 'is a directory'],
@@ -266,7 +281,7 @@ describe('hostile lines', () => {
     const fields = { path: evil, tool: evil, method: evil, outcome: evil, reason: evil, cause: evil, subject: evil };
     const line = request(1, { ...fields, [evil]: evil });
     const event = JSON.stringify({ event: evil, time: at(2), [evil]: { [evil]: evil } });
-    for (const args of [[], ['--json'], ['--summary']]) {
+    for (const args of [[], ['--json'], ['--summary'], ['--json', '--summary']]) {
       const { stdout } = await pipe(args, `${line}\n${event}\n${evil}`);
       expect(stdout.replaceAll('\n', '')).toMatch(/^[^\p{Cc}\p{Cf}\p{Zl}\p{Zp}]*$/u);
     }

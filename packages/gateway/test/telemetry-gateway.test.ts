@@ -43,6 +43,11 @@ afterAll(async () => {
   await Promise.all([receiver.close(), target.close()]);
 });
 
+const linkedTo =
+  (trace: string) =>
+  ({ links }: Receiver['spans'][number]) =>
+    links.some(({ traceId }) => traceId === trace);
+
 const call = (tool: string, headers: ReadonlyArray<readonly [string, string]> = [], params: object = {}) => {
   const body = JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name: tool, ...params } });
   return ask(
@@ -94,10 +99,20 @@ describe('one trace', () => {
     const trace = '11111111111111111111111111111111';
     const answer = await ask(gateway.port, message('POST /mcp', [['traceparent', `00-${trace}-b7ad6b7169203331-01`]]));
     expect(answer.status).toBe(401);
-    await receiver.until(() => receiver.spans.some(({ traceId }) => traceId === trace));
-    expect(receiver.spans.filter(({ traceId }) => traceId === trace)).toMatchObject([
+    const isLinked = linkedTo(trace);
+    await receiver.until(() => receiver.spans.some(isLinked));
+    expect(receiver.spans.filter(isLinked)).toMatchObject([
       { name: 'POST /mcp', attributes: { 'gatehouse.outcome': 'challenged', 'http.response.status_code': 401 } },
     ]);
+    // A stranger stands in no trace of somebody else's.
+    expect(receiver.spans.filter(({ traceId }) => traceId === trace)).toEqual([]);
+  });
+
+  it('is not begun or left out by whoever has no token', async () => {
+    const trace = '33333333333333333333333333333333';
+    await ask(gateway.port, message('GET /nothing', [['traceparent', `00-${trace}-b7ad6b7169203331-00`]]));
+    // Against the wish of its flags, because the sampler here takes every trace.
+    await receiver.until(() => receiver.spans.some(linkedTo(trace)));
   });
 });
 
@@ -109,6 +124,8 @@ it('figures reach the collector and Prometheus alike, and neither learns a secre
       ({ name, attributes }) => name === 'gatehouse.tool.calls' && attributes['gatehouse.outcome'] === 'limited',
     ),
   );
+  expect(receiver.resource).toMatchObject({ 'host.name': expect.any(String) });
+  expect(Object.keys(receiver.resource).filter((name) => name.startsWith('process.'))).toEqual([]);
   const names = new Set(receiver.points.map(({ name }) => name));
   expect([...names].sort()).toEqual(
     expect.arrayContaining([
@@ -157,5 +174,5 @@ it('the last of it is sent before the process ends', async () => {
   expect((await answered).status).toBe(200);
   const { code } = await gateway.command.stop();
   expect(code).toBe(0);
-  expect(receiver.spans.some(({ traceId }) => traceId === trace)).toBe(true);
+  expect(receiver.spans.some(linkedTo(trace))).toBe(true);
 });

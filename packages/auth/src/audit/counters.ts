@@ -26,6 +26,7 @@ const reasons = new Set(
   `authorize body budget callback cimd client client_credentials closed code connections consent failed fault fetch grant
   guard http id_jag idp introspect issued_token kms limit message method overflow parameters people person records refresh remembered register resource revoke
   role roles scope session token tool
+  back_off closing crashed exited idle processes processes_of_user room session_ended sessions starts too_slow unfit unstartable
   access_denied insufficient_scope invalid_client invalid_client_metadata invalid_grant invalid_redirect_uri
   invalid_request invalid_scope invalid_target invalid_token server_error temporarily_unavailable unauthorized_client
   unsupported_grant_type unsupported_response_type

@@ -34,6 +34,8 @@ export const gatewayEvents = {
     level: 'info',
     fields: { host: 'Address it listens on.', port: 'Port it listens on.', issuer: 'The authorization server’s URL.' },
   },
+  'gateway.stopping': { says: 'The gateway takes nothing new and lets go of what it has.', level: 'info', fields: {} },
+  'gateway.stopped': { says: 'Everything is let go of: the last line.', level: 'info', fields: {} },
   'gateway.metrics': {
     says: 'Figures for Prometheus are served at /metrics.',
     level: 'info',

@@ -95,7 +95,12 @@ export const libraryEvents = {
     level: 'warning',
     audit: 'success',
     fields: { resource, scope, seconds: 'How long it lives.' },
-    sometimes: { person, subject: 'Of no person: first 8 characters of the SHA-256 of the subject.' },
+    sometimes: {
+      person,
+      subject: 'Of no person: first 8 characters of the SHA-256 of the subject.',
+      roles: 'Names of the roles it was given: at most 500 characters.',
+      permissions: 'Names of the permissions it was given: at most 500 characters.',
+    },
   },
   'grant.grace_replay': {
     says: 'The refresh token before the current one came again within its grace and got the same answer.',

@@ -55,6 +55,8 @@ export const developmentClientId = 'gatehouse-development';
 const longestSeconds = 3600;
 const defaultSubject = 'development';
 const maxNames = 100;
+/** Characters of the names of roles, and of permissions, in the event. */
+const maxLogged = 500;
 
 /** Throws `KeySetSealedError` if the keyring is not that of the gateways, and what records throw. */
 export async function issueDevelopmentToken(
@@ -99,6 +101,9 @@ export async function issueDevelopmentToken(
     scope: scope.join(' '),
     // A person as everywhere in the log, so that what was done in their name is found; other text may be an address.
     ...(isSubject(subject) ? { person: subject.slice(0, 8) } : { subject: logName(subject) }),
+    // What it may do beyond its scope: a role of its own making is the most that it can take.
+    ...(roles && roles.length > 0 && { roles: roles.join(' ').slice(0, maxLogged) }),
+    ...(permissions && permissions.length > 0 && { permissions: permissions.join(' ').slice(0, maxLogged) }),
     seconds,
   });
   return { outcome: 'issued', accessToken, resource: resource.uri, subject, scope, expiresAt: now + seconds };

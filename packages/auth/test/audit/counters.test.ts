@@ -39,6 +39,13 @@ describe('counters', () => {
     expect(all).toContainEqual({ event: 'token.issued', labels: { grantType: 'other' }, value: 2000 });
   });
 
+  it('tell a process that crashed from one that nobody used', () => {
+    const { count, snapshot } = counters();
+    const reasons = ['crashed', 'idle', 'too_slow', 'unstartable'];
+    for (const reason of reasons) count({ event: 'stdio.ended', target: 'npx', reason, seconds: 1 });
+    expect(snapshot().map(({ labels }) => labels.reason)).toEqual(reasons);
+  });
+
   it('a snapshot stays as it was', () => {
     const { count, snapshot } = counters();
     count({ event: 'person.signed_in', person: 'p' });

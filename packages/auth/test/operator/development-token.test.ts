@@ -70,6 +70,16 @@ describe('a development token', () => {
     expect(JSON.stringify(harness.events)).not.toContain('alice');
   });
 
+  it('says in the log what roles and permissions it was given, bounded', async () => {
+    const permissions = Array.from({ length: 100 }, (_, n) => `${n}`.padEnd(256, 'p'));
+    const { harness } = await make({ roles: ['admin', 'auditor'], permissions });
+    const { roles, permissions: named } = harness.events.at(-1) as { roles?: string; permissions?: string };
+    expect(roles).toBe('admin auditor');
+    expect(named).toHaveLength(500);
+    await make({ roles: [] }, harness);
+    expect(harness.events.at(-1)).not.toHaveProperty('roles');
+  });
+
   it.each<[DevelopmentTokenRequest, RegExp]>([
     [{ resource: 'https://auth.example/other' }, /^resource: give one of https:\/\/auth\.example\/mcp$/],
     [{ scope: ['admin'] }, /^scope: "admin" is none of read, write$/],

@@ -11,6 +11,7 @@ import { readSecrets, type Secrets } from '../config/secrets.ts';
 import { isStdio } from '../config/target.ts';
 import { openRecords } from '../open-records.ts';
 import { type Check, type Finding, whyNot } from './finding.ts';
+import { peopleFindings } from './people.ts';
 
 /** Every secret that the configuration names, and what is wrong with them. */
 export function secretsOf(config: Config): { readonly secrets?: Secrets; readonly findings: readonly Finding[] } {
@@ -57,7 +58,10 @@ export async function partsOf(config: Config): Promise<readonly Finding[]> {
       { log: () => {} },
     );
     await house.close();
-    return [{ check, outcome: 'ok', says: 'every setting is known, and all of them fit together' }];
+    return [
+      { check, outcome: 'ok', says: 'every setting is known, and all of them fit together' },
+      ...peopleFindings(config),
+    ];
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     return error.faults.map((says) => ({ check, outcome: 'fault', says }));

@@ -2,11 +2,11 @@
  * Whether a target is there and speaks MCP, and whether it also answers whoever does not come through the gateway: an
  * `initialize` (MCP 2025-11-25, "Lifecycle") without our secret, and then with it.
  */
-import { accessSync, constants, readFileSync, statSync } from 'node:fs';
-import { delimiter, join, resolve } from 'node:path';
+import { readFileSync, statSync } from 'node:fs';
 import type { ResourceConfig } from '../config/resource.ts';
 import { describeTarget, type HttpTargetConfig, isStdio, type StdioTargetConfig } from '../config/target.ts';
 import { isLoopbackHost } from '../loopback.ts';
+import { programAt } from '../stdio/program.ts';
 import { type Answer, ask } from './ask.ts';
 import { type Check, type Finding, whyNot } from './finding.ts';
 
@@ -27,15 +27,16 @@ export function targetCheck(resource: ResourceConfig, secrets: TargetSecrets): C
   });
   return {
     name,
-    run: async (signal) =>
-      resource.kind === 'api' && !isStdio(target)
-        ? [await plainApi(target, secrets, signal, found)]
-        : isStdio(target)
-          ? [program(target, found)]
-          : endpoint(target, secrets, signal, found).catch((error: unknown) => {
-              const { says, cure } = whyNot(error);
-              return [found('fault', `${describeTarget(target)}: ${says}`, cure)];
-            }),
+    async run(signal) {
+      if (isStdio(target)) return [program(target, found)];
+      if (resource.kind === 'api') return [await plainApi(target, secrets, signal, found)];
+      try {
+        return await endpoint(target, secrets, { signal, wantsPerson: wantsPerson(resource), found });
+      } catch (error) {
+        const { says, cure } = whyNot(error);
+        return [found('fault', `${describeTarget(target)}: ${says}`, cure)];
+      }
+    },
   };
 }
 
@@ -44,14 +45,11 @@ type Found = (outcome: Finding['outcome'], says: string, cure?: string) => Findi
 /** Not started: it may do anything, and `serve` starts it for somebody who has signed in. */
 function program({ command, cwd }: StdioTargetConfig, found: Found): Finding {
   if (cwd !== undefined && !isFolder(cwd)) return found('fault', `there is no folder ${cwd}`, 'correct target.cwd');
-  const places = command.includes('/')
-    ? [resolve(cwd ?? '.', command)]
-    : (process.env.PATH ?? '').split(delimiter).map((folder) => join(folder, command));
-  const place = places.find(isExecutable);
+  const place = programAt(command, cwd);
   if (place !== undefined) return found('ok', `${place} is there and may be run`);
   return found(
     'fault',
-    command.includes('/') ? `${places[0]} is no program` : `no ${command} in the PATH of this user`,
+    command.includes('/') ? `${command} is no program` : `no ${command} in the PATH of this user`,
     'install it where the gateway runs, or write the whole path in target.command',
   );
 }
@@ -60,33 +58,44 @@ function isFolder(path: string): boolean {
   return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
 }
 
-function isExecutable(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK);
-    return statSync(path).isFile();
-  } catch {
-    return false;
-  }
+/** It is sent a token for each person who calls: nobody is here, so there is none to show, and it must refuse us. */
+function wantsPerson({ identity }: ResourceConfig): boolean {
+  return identity === 'providerToken' || typeof identity === 'object';
+}
+
+interface Examination {
+  readonly signal: AbortSignal;
+  readonly wantsPerson: boolean;
+  readonly found: Found;
 }
 
 async function endpoint(
   target: HttpTargetConfig,
   { secret, values }: TargetSecrets,
-  signal: AbortSignal,
-  found: Found,
+  { signal, wantsPerson, found }: Examination,
 ): Promise<readonly Finding[]> {
   const place = describeTarget(target);
   const options = { url: target.url, signal, ...(target.tls && { tls: tlsOptions(target.tls) }) };
-  if (target.transport === 'sse') return [await eventStream(options, values, place, found)];
-  const withoutSecret = await greet(options, {});
+  const ours = { ...values, ...(secret !== undefined && { 'x-gatehouse-secret': secret }) };
   const insecure: readonly Finding[] = target.tls?.dangerouslyAcceptAnyCertificate
     ? [found('warning', 'any certificate is taken for its own', 'name the authority in tls.ca instead')]
     : [];
-  const ours = { ...values, ...(secret !== undefined && { 'x-gatehouse-secret': secret }) };
+  const asItShould = (answer: Answer) => [
+    found('ok', `${place} refuses who comes without a person, as it should (status ${answer.status})`),
+    ...insecure,
+  ];
+  if (target.transport === 'sse') {
+    const answer = await ask({ ...options, headers: { accept: 'text/event-stream', ...ours } });
+    return wantsPerson && isRefusal(answer) ? asItShould(answer) : [eventStream(answer, place, found), ...insecure];
+  }
+  const withoutSecret = await greet(options, {});
   if (Object.keys(ours).length === 0) {
+    if (wantsPerson && isRefusal(withoutSecret)) return asItShould(withoutSecret);
     return [judged(withoutSecret, place, found), ...insecure, ...openToOthers(withoutSecret, target, found)];
   }
   const withSecret = await greet(options, ours);
+  // Whether the secret is right, too, only somebody who signs in can see.
+  if (wantsPerson && isRefusal(withSecret)) return asItShould(withSecret);
   const findings = [judged(withSecret, place, found), ...insecure];
   if (isRefusal(withSecret)) {
     return [
@@ -202,13 +211,7 @@ async function greet(options: Options, headers: Readonly<Record<string, string>>
   return answer;
 }
 
-async function eventStream(
-  options: Options,
-  headers: Readonly<Record<string, string>>,
-  place: string,
-  found: Found,
-): Promise<Finding> {
-  const answer = await ask({ ...options, headers: { accept: 'text/event-stream', ...headers } });
+function eventStream(answer: Answer, place: string, found: Found): Finding {
   if (answer.status === 200 && /^event: ?endpoint$/m.test(answer.text)) {
     return found('ok', `${place} speaks MCP over HTTP+SSE (${answer.milliseconds} ms)`);
   }

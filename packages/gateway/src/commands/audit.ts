@@ -4,7 +4,7 @@ import { type AuditEvent, type AuditFindings, describeEvent, readAudit } from '@
 import { plain } from '../log.ts';
 import { configFrom, placeHelp, systemSeconds, withRecords } from './configured.ts';
 import { date, table } from './table.ts';
-import { exitCodes, readArguments, UsageError } from './usage.ts';
+import { exitCodes, jsonLine, readArguments, UsageError } from './usage.ts';
 
 export const auditHelp = `gatehouse audit – who did what, as the gateways kept it
 
@@ -57,7 +57,7 @@ export async function auditCommand(args: readonly string[], options: AuditComman
   return withRecords(config, async (records) => {
     const findings = await readAudit(records, query);
     const { events } = findings;
-    if (values.json) for (const event of events) write(`${JSON.stringify(event)}\n`);
+    if (values.json) for (const event of events) write(`${jsonLine(event)}\n`);
     else write(`${events.length === 0 ? 'No audit events.' : eventTable(events)}\n`);
     const more = moreWords(findings);
     if (more) note(`${more}\n`);

@@ -11,6 +11,7 @@ import type { Config } from '../config/schema.ts';
 import { readSecrets } from '../config/secrets.ts';
 import { localConfig } from '../local.ts';
 import { openRecords } from '../open-records.ts';
+import { lastServed } from './last-served.ts';
 import type { Progress } from './progress.ts';
 import { UsageError } from './usage.ts';
 
@@ -37,12 +38,12 @@ export interface Place {
 
 /**
  * `whose` is what the command is about, such as `grants`. `resource`: with a data directory, what the command line of
- * `serve --local` said of its resource, which is kept nowhere.
+ * `serve --local` said of its resource; its path is kept, its scopes are not.
  */
 export function configFrom(
   { config, data, issuer }: Place,
   whose: string,
-  resource?: { readonly path: string; readonly scopes?: Record<string, string> },
+  resource?: { readonly path?: string; readonly scopes?: Record<string, string> },
 ): Config {
   if (config !== undefined) {
     if (data !== undefined || issuer !== undefined) {
@@ -56,12 +57,14 @@ export function configFrom(
   const dataDir = resolve(data ?? defaultData);
   if (!existsSync(dataDir))
     throw new Error(`There is no data directory at ${dataDir}: gatehouse serve --local makes one.`);
-  const at = issuer ?? 'http://localhost:8080';
+  const last = lastServed(dataDir);
+  const at = issuer ?? last?.issuer ?? 'http://localhost:8080';
+  // As `serve --local` takes the ports, unless it was told others.
+  const signInPort = at === last?.issuer ? last.signInPort : (URL.canParse(at) ? Number(new URL(at).port) : 0) + 1;
   return checkConfig('The command line', {
-    // As `serve --local` takes the ports, unless it was told others.
-    ...localConfig({ dataDir, issuer: at, signInPort: (URL.canParse(at) ? Number(new URL(at).port) : 0) + 1 }),
+    ...localConfig({ dataDir, issuer: at, signInPort }),
     // Nothing is forwarded here; a configuration has at least one.
-    resources: [{ path: '/mcp', ...resource, target: 'http://localhost/mcp' }],
+    resources: [{ path: last?.path ?? '/mcp', ...resource, target: 'http://localhost/mcp' }],
   });
 }
 

@@ -2,8 +2,8 @@
 import { readFileSync } from 'node:fs';
 import { diagnose } from '../doctor/diagnose.ts';
 import { type ExamineOptions, examine } from '../doctor/examine.ts';
-import type { Facts } from '../doctor/facts.ts';
 import type { Finding } from '../doctor/finding.ts';
+import { hintsFor } from '../doctor/hints/hints.ts';
 import { judgeAll, personaNames } from '../doctor/personas/judge.ts';
 import { reportJson, reportText } from '../doctor/report.ts';
 import { shown } from '../doctor/text.ts';
@@ -59,14 +59,12 @@ Exit codes: 0 no faults, 1 nothing there to examine, 2 wrong usage,
 
 export interface DoctorOptions {
   readonly env?: NodeJS.ProcessEnv;
-  /** What to change at the front door that was seen, a line each; without it `--fix` is refused. */
-  readonly hintsFor?: (finding: Finding, facts: Facts) => readonly string[];
 }
 
 /** Resolves to the exit code. */
 export async function doctorCommand(
   args: readonly string[],
-  { env = process.env, hintsFor }: DoctorOptions = {},
+  { env = process.env }: DoctorOptions = {},
 ): Promise<number> {
   const { values, positionals } = readArguments({
     args: [...args],
@@ -93,7 +91,6 @@ export async function doctorCommand(
   if (others.length > 0) throw new UsageError(`One URL at a time: what is "${others[0]}"?`);
   const typed = readTypedUrl(url);
   if (typeof typed === 'string') throw new UsageError(typed);
-  if (values.fix && !hintsFor) throw new UsageError('--fix: there are no hints here.');
   const clients = wantedClients(values.client);
   const line = progress();
   const stop = new AbortController();
@@ -116,7 +113,7 @@ export async function doctorCommand(
     const parts = {
       ...diagnose(facts),
       clients: facts.endpoint ? judgeAll(facts, clients) : [],
-      ...(values.fix && hintsFor && { hints: (finding: Finding) => hintsFor(finding, facts) }),
+      ...(values.fix && { hints: (finding: Finding) => hintsFor(finding, facts) }),
     };
     const { stdout } = process;
     const style = { colours: coloured(stdout, env), width: Math.min(stdout.columns ?? 100, 110) };

@@ -51,7 +51,7 @@ Which (list)
 
 Options
 ${placeHelp}
-  --issuer URL         with --data: the gateway's URL   (http://localhost:8080)
+  --issuer URL         with --data: the gateway's URL     (where it was last)
   --yes                revoke several without being asked
   --json               one JSON line: { grants, next? } of list, { ended, over,
                        unknown } of revoke, each a list of ids

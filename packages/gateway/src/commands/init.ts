@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { endpointPaths } from '@mcp-gatehouse/auth';
 import { type Answers, databaseDefault, defaultIssuer, filesOf, recordsForms, sampleAnswers } from '../init/answers.ts';
 import { checkedConfiguration } from '../init/configuration.ts';
-import { thereAlready, type Written, writeFiles } from '../init/files.ts';
+import { demoPerson, thereAlready, type Written, writeFiles } from '../init/files.ts';
 import { type ProviderType, providerForms, providerTypes } from '../init/providers.ts';
 import type { Given } from '../init/questions.ts';
 import { isLoopbackHost } from '../loopback.ts';
@@ -93,7 +93,7 @@ export async function initCommand(args: readonly string[]): Promise<number> {
     next: nextOf(answers, file),
   };
   if (values.json) sayJson(report);
-  else say(inWords(report, files));
+  else say(inWords(report, files, answers.provider === 'local'));
   return exitCodes.done;
 }
 
@@ -120,19 +120,19 @@ interface Report {
   readonly next: readonly string[];
 }
 
-function inWords({ redirectUri, register, variables, next }: Report, files: readonly Written[]): string {
+function inWords(report: Report, files: readonly Written[], local: boolean): string {
+  const { redirectUri, register, variables, next } = report;
   const lines = files.map(({ file, outcome }) => (outcome === 'kept' ? `Kept     ${file}` : `Written  ${file}`));
   return [
     ...lines,
     '',
-    'Enter this redirect URI at the identity provider:',
-    `  ${redirectUri}`,
-    `  ${register}`,
-    '',
+    ...(local
+      ? [`People sign in as ${demoPerson.username}, with the password ${demoPerson.password}.`, '']
+      : ['Enter this redirect URI at the identity provider:', `  ${redirectUri}`, `  ${register}`, '']),
     ...(variables.length > 0
       ? ['Set, in the environment of the gateway:', ...variables.map((name) => `  export ${name}='…'`), '']
       : []),
-    'Then:',
+    local ? 'Then, the first in a terminal of its own:' : 'Then:',
     ...next.map((command) => `  ${command}`),
   ].join('\n');
 }

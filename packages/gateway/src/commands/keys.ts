@@ -43,7 +43,7 @@ export const keysHelp = `gatehouse keys – the keys that sign access tokens
 
 Options
 ${placeHelp}
-  --issuer URL         with --data: the gateway's URL   (http://localhost:8080)
+  --issuer URL         with --data: the gateway's URL     (where it was last)
   --algorithm NAME     of the new key: ES256, RS256, EdDSA  (as the current one)
   --now                sign with it in ten seconds; whoever caches the public
                        keys outside the gateway refuses its tokens for a while

@@ -13,9 +13,9 @@ import {
   localConfig,
   type ServedServer,
   serve,
-  shortName,
 } from '../serve.ts';
-import { UsageError } from './usage.ts';
+import { keepLastServed } from './last-served.ts';
+import { note, UsageError, wholeNumber } from './usage.ts';
 
 export { UsageError } from './usage.ts';
 
@@ -36,6 +36,8 @@ export const serveHelp = `gatehouse serve – OAuth 2.1 in front of an MCP serve
 Options
   --target URL         the MCP server to protect (Streamable HTTP)
   --transport NAME     streamable-http, or sse for HTTP+SSE of 2024-11-05
+  --env NAME           pass a variable on to the command after --; repeatable
+  --start-seconds N    how long its first answer may take   (120)
   --local              sign-in, secrets and database on this computer
   --config FILE        configuration, JSON or YAML; not together with the others
   --issuer URL         public URL of the gateway   (http://localhost:PORT)
@@ -46,8 +48,8 @@ Options
   --data DIR           data directory of --local   (.gatehouse)
   --log FORMAT         json, text or none    (text with --local, else json)
   --json               say what is running as one JSON line: { event:
-                       gateway.ready, issuer, port, servers: [{ name, path,
-                       url, transport }], demoUser?: { username, password } }
+                       gateway.ready, issuer, port, servers: [{ name, id,
+                       path, url, transport }], demoUser?: { username, password } }
   --help               this text
 
 Exit codes: 0 stopped in order, 1 could not start, 2 wrong usage.
@@ -80,6 +82,7 @@ export async function serveCommand(args: readonly string[]): Promise<number> {
       settings: { port: '--port', signInPort: '--sign-in-port', host: 'the host' },
     }),
   });
+  if (plan.local) keepLastServed(plan.local.dataDir, { ...plan.local, path: plan.config.resources[0]?.path ?? '/mcp' });
   process.stdout.write(
     plan.json
       ? `${JSON.stringify({ event: 'gateway.ready', issuer: running.url, port: running.port, servers: running.servers, ...(plan.local && { demoUser }) })}\n`
@@ -88,7 +91,13 @@ export async function serveCommand(args: readonly string[]): Promise<number> {
   await asked;
   // A second signal means now.
   process.once('SIGINT', () => process.exit(1));
+  const { drainDelaySeconds = 0, drainSeconds = 10 } = plan.config.listen;
+  const told = setTimeout(() => {
+    if (!process.stderr.isTTY) return;
+    note(`Stopping: calls have up to ${drainDelaySeconds + drainSeconds} s to end. Ctrl+C again cuts them now.`);
+  }, 500);
   await running.close();
+  clearTimeout(told);
   return 0;
 }
 
@@ -104,13 +113,25 @@ function planFrom(args: readonly string[]): Plan | undefined {
   }
   if (values.config !== undefined) {
     const other = (
-      ['target', 'transport', 'local', 'issuer', 'port', 'sign-in-port', 'path', 'name', 'data'] as const
+      [
+        'target',
+        'transport',
+        'env',
+        'start-seconds',
+        'local',
+        'issuer',
+        'port',
+        'sign-in-port',
+        'path',
+        'name',
+        'data',
+      ] as const
     ).find((name) => values[name] !== undefined);
     if (other) throw new UsageError(`--${other} cannot stand beside --config: set it in the file.`);
     if (command) throw new UsageError('A command cannot stand beside --config: set it in the file.');
     return { config: loadConfig(values.config), logFormat, json };
   }
-  const target = targetFrom(values.target, values.transport, command);
+  const target = targetFrom(values, command);
   if (!values.local) {
     throw new UsageError('Say who signs people in: --local on a laptop, or an identity provider in a --config FILE.');
   }
@@ -129,20 +150,39 @@ function planFrom(args: readonly string[]): Plan | undefined {
   return { config, local, logFormat, json };
 }
 
+/** What npm and npx need of this computer to reach their registry; a configuration names what it passes on by itself. */
+const forNpm = ['HTTP_PROXY', 'HTTPS_PROXY', 'NO_PROXY', 'NODE_EXTRA_CA_CERTS', 'npm_config_registry'];
+
 /** An endpoint or a command, and never both. */
-function targetFrom(url: string | undefined, transport: string | undefined, command: readonly string[] | undefined) {
+function targetFrom(
+  { target: url, transport, env = [], 'start-seconds': start }: ReturnType<typeof parse>['values'],
+  command: readonly string[] | undefined,
+) {
   if (command) {
     if (url !== undefined) throw new UsageError('Protect one server: --target URL, or a command after --.');
     if (transport !== undefined) throw new UsageError('A command speaks stdio: leave out --transport.');
     const [program, ...args] = command;
     if (program === undefined || program === '') throw new UsageError('After -- stands the command of the server.');
-    return { command: program, args };
+    const faulty = env.find((name) => !/^[A-Za-z_][A-Za-z0-9_]*$/.test(name));
+    if (faulty !== undefined) throw new UsageError('--env takes the name of a variable; its value is taken from here.');
+    return {
+      command: program,
+      args,
+      env: Object.fromEntries(
+        [...env, ...forNpm.filter((name) => process.env[name])].map((name) => [name, { env: name }]),
+      ),
+      // The first start of npx fetches the program.
+      startSeconds: start === undefined ? 120 : wholeNumber('--start-seconds', start, 1, 600),
+    };
   }
   if (url === undefined) {
     throw new UsageError(
       'Say what to protect: --target http://localhost:8000/mcp, a command after --, or --config FILE.',
     );
   }
+  if (env.length > 0 || start !== undefined)
+    throw new UsageError('--env and --start-seconds are for a command after --.');
+  if (!/^https?:\/\//.test(url)) throw new UsageError('--target takes a URL such as http://localhost:8000/mcp.');
   if (transport === undefined) return url;
   if (transport !== 'streamable-http' && transport !== 'sse') {
     throw new UsageError('--transport takes streamable-http or sse.');
@@ -157,6 +197,8 @@ function parse(args: readonly string[]) {
       options: {
         target: { type: 'string' },
         transport: { type: 'string' },
+        env: { type: 'string', multiple: true },
+        'start-seconds': { type: 'string' },
         local: { type: 'boolean' },
         config: { type: 'string' },
         issuer: { type: 'string' },
@@ -171,7 +213,11 @@ function parse(args: readonly string[]) {
       },
     });
   } catch (error) {
-    throw new UsageError((error as Error).message);
+    const { message } = error as Error;
+    // `serve --local npx -y some-server`: what was meant is clear, and nothing says so.
+    const meant = /^Unexpected argument|^Unknown option '-[^-]/.test(message);
+    const way = 'The command of a server stands after --: gatehouse serve --local -- npx -y some-server';
+    throw new UsageError(meant ? `${message}\n${way}` : message);
   }
 }
 
@@ -187,9 +233,9 @@ function portFrom(flag: string, text: string): number {
 export function announcement(issuer: string, servers: readonly ServedServer[], local: boolean): string {
   const lines = ['', `Gatehouse is running at ${issuer}`, ''];
   if (local) lines.push(`  Demo user   ${demoUser.username}`, `  Password    ${demoUser.password}`, '');
-  for (const { name, path, url, transport } of servers) {
+  for (const { name, id, url, transport } of servers) {
     lines.push(`  ${name}`, `  ${url}`, '');
-    for (const { client, where, text } of connectLines(shortName(path), url, transport)) {
+    for (const { client, where, text } of connectLines(id, url, transport)) {
       lines.push(`  ${client} (${where})`, `    ${text}`);
     }
     lines.push('');

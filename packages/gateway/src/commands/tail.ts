@@ -1,5 +1,4 @@
 /** `gatehouse tail`: the log for people, from a file or from a pipe. */
-import { once } from 'node:events';
 import { visible } from '../log.ts';
 import { type Entry, entryOf } from '../tail/entry.ts';
 import { filterFrom } from '../tail/filter.ts';
@@ -161,13 +160,25 @@ export async function tailCommand(args: readonly string[]): Promise<number> {
       while (held.length > (keep ?? 0) || heldLength > maxHeld) heldLength -= held.shift()?.text.length ?? heldLength;
     } else if (!written(shown) && !stdout.destroyed) {
       // Slower readers hold us back, and nothing piles up here.
-      await Promise.race([once(stdout, 'drain'), once(stdout, 'close')]);
+      await takenUp(stdout);
     }
   }
   release();
   process.off('SIGINT', interrupted);
-  if (values.summary && !stdout.destroyed) stdout.write(`${values.json ? total.json() : total.text()}\n`);
+  if (values.summary && !stdout.destroyed) stdout.write(`${values.json ? passed(total.json()) : total.text()}\n`);
   return exitCodes.done;
+}
+
+/** Resolves when its reader has taken what was written, or reads no more: either is no fault of ours. */
+function takenUp(stream: NodeJS.WritableStream): Promise<void> {
+  const ends = ['drain', 'error', 'close'];
+  return new Promise((resolve) => {
+    const taken = () => {
+      for (const end of ends) stream.off(end, taken);
+      resolve();
+    };
+    for (const end of ends) stream.on(end, taken);
+  });
 }
 
 /** JSON as it came, in one line: what a terminal would act on stands in strings alone, and is written as JSON may. */

@@ -32,14 +32,14 @@ a gateway on this computer; for a public one it is a way round its sign-in.
 
 Options
   --resource PLACE     path or URL of the MCP server; needed where there are
-                       several (with --data: /mcp)
+                       several (with --data: as it was served)
   --scope SCOPE        of these scopes; may be given again (the default scope)
   --user SUBJECT       whose token it is                        (development)
   --role NAME          with this role; may be given again
   --permission NAME    with this permission; may be given again
   --seconds NUMBER     how long it lives, 1 to 3600                     (900)
 ${placeHelp}
-  --issuer URL         with --data: the gateway's URL   (http://localhost:8080)
+  --issuer URL         with --data: the gateway's URL     (where it was last)
   --dangerously-public for a gateway that is not on this computer
   --json               one JSON line: { accessToken, resource, subject, scope,
                        expiresAt }, the last in seconds
@@ -76,6 +76,7 @@ export async function tokenCommand(args: readonly string[]): Promise<number> {
   if (issued.outcome === 'refused') {
     throw new UsageError(issued.faults.map((fault) => `--${asFlag(fault)}`).join('\n'));
   }
+  if (config.audit.records === false) note('audit.records is false: nothing keeps that this token was made.');
   const { outcome: _, ...token } = issued;
   if (values.json) {
     sayJson(token);
@@ -112,15 +113,15 @@ async function issue(
 
 type Values = ReturnType<typeof parse>['values'];
 
-/** `serve --local` keeps its resource nowhere: what is asked for here is taken for it. */
+/** `serve --local` keeps only the path of its resource: what is asked for here is taken for it. */
 function configOf(values: Values): Config {
   const { resource, scope } = values;
   if (values.config !== undefined || (resource === undefined && scope === undefined)) {
     return configFrom(values, 'gateway');
   }
-  const path = resource === undefined ? '/mcp' : URL.canParse(resource) ? new URL(resource).pathname : resource;
+  const path = resource === undefined ? undefined : URL.canParse(resource) ? new URL(resource).pathname : resource;
   const scopes = scope && Object.fromEntries(scope.flatMap((one) => one.split(' ')).map((one) => [one, one]));
-  return configFrom(values, 'gateway', { path, ...(scopes && { scopes }) });
+  return configFrom(values, 'gateway', { ...(path !== undefined && { path }), ...(scopes && { scopes }) });
 }
 
 function uriOf(resource: string, issuer: string): string {

@@ -23,10 +23,25 @@ export class UsageError extends Error {
 /** As `parseArgs` of Node, strictly; what is wrong is a `UsageError`. */
 export function readArguments<T extends ParseArgsConfig>(config: T): ReturnType<typeof parseArgs<T>> {
   try {
-    return parseArgs(config);
+    return parseArgs({ ...config, ...(config.args && { args: joined(config.args, config.options ?? {}) }) } as T);
   } catch (error) {
     throw new UsageError((error as Error).message);
   }
+}
+
+/** A value may begin with a dash, as one subject in sixty-four does: it belongs to the option before it unless it is one itself. */
+function joined(args: readonly string[], options: NonNullable<ParseArgsConfig['options']>): string[] {
+  const isOption = (text: string) =>
+    text === '--' || Object.entries(options).some(([name, { short }]) => text === `--${name}` || text === `-${short}`);
+  const result: string[] = [];
+  for (const text of args) {
+    const last = result.at(-1) ?? '';
+    const takesText = last.startsWith('--') && options[last.slice(2)]?.type === 'string';
+    if (takesText && /^-[A-Za-z0-9_-]{7,}$/.test(text) && !isOption(text))
+      result[result.length - 1] = `${last}=${text}`;
+    else result.push(text);
+  }
+  return result;
 }
 
 /** A whole number from `least` to `most`; a `UsageError` that names the flag. */
@@ -44,7 +59,17 @@ export function say(text: string): void {
 }
 
 export function sayJson(value: unknown): void {
-  process.stdout.write(`${JSON.stringify(value)}\n`);
+  process.stdout.write(`${jsonLine(value)}\n`);
+}
+
+/** A value as JSON in one line, of which a terminal acts on nothing: JSON itself escapes no C1 controls and no directions. */
+export function jsonLine(value: unknown): string {
+  return JSON.stringify(value).replaceAll(/[^\x20-\x7e\p{L}\p{M}\p{N}\p{P}\p{S}\p{Zs}]/gu, (character) =>
+    // Above the first plane JSON writes both halves.
+    [...Array(character.length).keys()]
+      .map((at) => `\\u${character.charCodeAt(at).toString(16).padStart(4, '0')}`)
+      .join(''),
+  );
 }
 
 export function note(text: string): void {

@@ -4,7 +4,7 @@ import { toolRuleFaults } from '@mcp-gatehouse/auth/tool-needs';
 import { legacyMessagePath } from '../proxy/legacy-sse.ts';
 import { rateLimitFaults } from '../rate-limits/rate-limits.ts';
 import { publicPlace, type ResourceConfig, resourceUri, speaksSse } from './resource.ts';
-import { isStdio, targetFaults } from './target.ts';
+import { describeTarget, isStdio, targetFaults } from './target.ts';
 import { toolRules } from './tool-rules.ts';
 
 /** Each with its path; `issuer` is missing where it is wrong by itself. */
@@ -37,10 +37,10 @@ export function resourceFaults(resources: readonly ResourceConfig[], issuer: str
     resource.open.forEach((open, openIndex) => {
       claim(host, open.path.replace(/\/$/, ''), `${at}.open[${openIndex}].path`);
     });
-    if (resource.kind === 'api' && [...taken].some(([place]) => place.startsWith(`${host}${pathname}/`))) {
-      faults.push(`${at}.path: below ${pathname} is a place of somebody else`);
-    }
     if (resource.kind === 'api' && resource.tools) faults.push(`${at}.kind: an api has no tools`);
+    if (resource.kind === 'api' && resource.rateLimits) {
+      faults.push(`${at}.rateLimits: count MCP messages, and an api has none`);
+    }
     if (resource.kind === 'api' && isStdio(resource.target)) faults.push(`${at}.kind: a command speaks MCP`);
     if (speaksSse(resource)) {
       if (resource.kind === 'api') faults.push(`${at}.kind: an api does not speak HTTP+SSE`);
@@ -65,6 +65,17 @@ export function resourceFaults(resources: readonly ResourceConfig[], issuer: str
       if (resources.some((other) => resourceUri(other, base) === audience)) {
         faults.push(`${at}.identity.assertion.audience: is a resource: nothing may take it for an access token`);
       }
+      const first = resources.findIndex(
+        ({ identity }) => typeof identity === 'object' && identity.assertion.audience === audience,
+      );
+      if (
+        first < index &&
+        describeTarget((resources[first] as ResourceConfig).target) !== describeTarget(resource.target)
+      ) {
+        faults.push(
+          `${at}.identity.assertion.audience: is that of resources[${first}], whose target could use it here`,
+        );
+      }
     }
     faults.push(...scopeFaults(resource, index));
     faults.push(...toolRuleFaults(toolRules(resource)).map((fault) => `resources[${index}].${fault}`));
@@ -72,6 +83,17 @@ export function resourceFaults(resources: readonly ResourceConfig[], issuer: str
       if (!Object.hasOwn(resource.scopes, scope)) {
         faults.push(`resources[${index}].defaultScope: ${scope} is not one of its scopes`);
       }
+    }
+  });
+  // Once all are known: another resource inside an API is itself, whichever stands first; nothing else can be reached there.
+  resources.forEach((resource, index) => {
+    if (resource.kind !== 'api' || (resource.path === undefined) === (resource.url === undefined)) return;
+    const { host, pathname } = publicPlace(resource, base);
+    for (const [place, owner] of taken) {
+      if (!place.startsWith(`${host}${pathname}/`) || /^resources\[\d+\]\.(path|url|target\.transport)$/.test(owner))
+        continue;
+      const at = `resources[${index}].${resource.path === undefined ? 'url' : 'path'}`;
+      faults.push(`${at}: below ${pathname} is ${place.slice(host.length)}, ${owner}`);
     }
   });
   return faults;

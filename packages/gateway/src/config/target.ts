@@ -57,11 +57,14 @@ const httpTarget = z.strictObject({
       everySeconds: seconds.max(3600).default(10).describe('How often it is asked; 10.'),
     })
     .optional()
-    .describe('Looks whether it is alive; while it is not, calls are refused at once, and `/readyz` says so.'),
+    .describe('Looks whether it is alive; while it is not, calls to it are refused at once, and `/readyz` names it.'),
 });
 
 const stdioTarget = z.strictObject({
-  command: z.string().min(1).describe('The program; no shell reads it.'),
+  command: z
+    .string()
+    .min(1)
+    .describe('The program; no shell reads it. It runs as the gateway’s own user, and is trusted like the gateway.'),
   args: z.array(z.string()).default([]).describe('Its arguments, one by one.'),
   env: z
     .record(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'is no name of an environment variable'), value)
@@ -73,7 +76,9 @@ const stdioTarget = z.strictObject({
   processes: z
     .enum(['perUser', 'shared'])
     .default('perUser')
-    .describe('One process for each person, or one for everybody, which must then keep people apart by itself.'),
+    .describe(
+      'A process for each session of MCP before 2026-07-28 and one for each person since, or one for everybody, which must then keep people apart by itself.',
+    ),
   maxProcesses: z.int().min(1).max(10_000).optional().describe('At once; 50 unless given.'),
   idleSeconds: seconds.max(86_400).optional().describe('A process that nobody uses ends after so long; 300.'),
   startSeconds: seconds.max(600).optional().describe('How long it may take to answer first; 30.'),
@@ -126,6 +131,9 @@ export function targetFaults(config: TargetConfig): readonly string[] {
     // Of the name alone: the values may be secrets, and are looked at where they are read.
     const fault = injectionFault(name, '-');
     if (fault !== undefined) faults.push(`headers.${name}: ${fault}`);
+    if (Object.keys(headers).some((other) => other < name && other.toLowerCase() === name.toLowerCase())) {
+      faults.push(`headers.${name}: stands twice, in other letters of case`);
+    }
   }
   return faults;
 }

@@ -7,6 +7,7 @@ import { authorizeRules } from './rules/authorize.ts';
 import { browserRules } from './rules/browser.ts';
 import { challengeRules } from './rules/challenge.ts';
 import { registrationRules } from './rules/registration.ts';
+import { requiredMemberRules } from './rules/required-members.ts';
 import { resourceRules } from './rules/resource.ts';
 import { serverRules } from './rules/server.ts';
 import { serverMemberRules } from './rules/server-members.ts';
@@ -22,6 +23,7 @@ export const allRules: readonly Rule[] = [
   ...challengeRules,
   ...resourceRules,
   ...serverRules,
+  ...requiredMemberRules,
   ...serverMemberRules,
   ...registrationRules,
   ...authorizeRules,

@@ -126,7 +126,7 @@ export interface EndpointFacts {
   readonly again: Exchange;
   /** `server/discover` of 2026-07-28 without a token. */
   readonly discover: Exchange;
-  /** GET with `accept: text/event-stream`, without a token. */
+  /** GET with `accept: text/event-stream`, without a token. Of a stream the head alone: it may be silent for ever. */
   readonly get: Exchange;
   /** The initialize with a bearer token that nobody issued. */
   readonly wrongToken: Exchange;
@@ -147,6 +147,8 @@ export interface ResourceMetadataFacts {
   readonly fetched: Fetched;
   /** Asked with an `Origin`, as a page in a browser would: the preflight for `MCP-Protocol-Version`. */
   readonly preflight?: Exchange;
+  /** GET with an `Origin` and without that header, which needs no preflight: what the SDK does when the first fails. */
+  readonly fromPage?: Exchange;
 }
 
 /** RFC 8414 §3.1 (path inserted); OpenID Connect Discovery with the path inserted, and appended (§4). */
@@ -165,6 +167,8 @@ export interface AuthorizationServerFacts {
   readonly metadataUrl?: string;
   /** Preflight of that document, for a page. */
   readonly preflight?: Exchange;
+  /** GET of that document, from a page. */
+  readonly fromPage?: Exchange;
   readonly jwks?: Fetched;
   readonly registrations: readonly RegistrationFacts[];
   readonly authorize?: AuthorizeFacts;
@@ -175,7 +179,7 @@ export interface AuthorizationServerFacts {
 
 /** A client of a vendor's, which is known by its document and needs no registration. */
 export interface DocumentClientFacts {
-  readonly client: 'claude' | 'claude-code' | 'chatgpt' | 'vscode';
+  readonly client: 'claude' | 'claude-code' | 'chatgpt' | 'vscode' | 'zed' | 'opencode';
   readonly clientId: string;
   readonly redirectUri: string;
   /** GET at the authorization endpoint: must go on to a page or a sign-in. */

@@ -91,7 +91,7 @@ export function reportText(parts: ReportParts, { colours, width }: ReportStyle):
       lines.push(...labelled('saw', finding.saw));
       lines.push(...labelled('why', finding.why));
       lines.push(...labelled('do', finding.cure));
-      for (const hint of hints?.(finding) ?? []) lines.push(...labelled('fix', hint));
+      lines.push(...fixes(hints?.(finding) ?? [], width));
       lines.push(...labelled('spec', finding.spec).map(dim), '');
     }
   }
@@ -107,6 +107,15 @@ export function reportText(parts: ReportParts, { colours, width }: ReportStyle):
   }
   for (const words of facts.unfinished) lines.push(...wrapped(shown(words), 'Not examined: ', width));
   return `${[...lines, ...verdict(parts, paint)].join('\n')}\n`;
+}
+
+/** Configuration stays as it is, to be copied: wrapped it is none. Sentences are for reading. */
+function fixes(hints: readonly string[], width: number): readonly string[] {
+  return hints.flatMap((line, at) => {
+    const label = `      ${(at === 0 ? 'fix' : '').padEnd(5)} `;
+    const sentence = /^\S.*[.:]$/.test(line) && label.length + line.length > width;
+    return sentence ? wrapped(line, label, width) : [label + line];
+  });
 }
 
 /** Whether anything of it was seen: silence about the rest is no praise. */

@@ -5,6 +5,9 @@ import { dirname } from 'node:path';
 import { type Answers, filesOf } from './answers.ts';
 import { localPool } from './configuration.ts';
 
+/** Who can sign in at the user pool that was written. */
+export const demoPerson = { username: 'demo', password: 'Gatehouse-Demo-1' } as const;
+
 export interface Written {
   readonly file: string;
   /** `kept`: it was there, and is used as it is. */
@@ -43,14 +46,7 @@ export function thereAlready(config: string): Error {
 function poolOf(redirectUri: string, clientSecret: string) {
   return {
     poolId: localPool.id,
-    users: [
-      {
-        username: 'demo',
-        email: 'demo@example.com',
-        password: 'Gatehouse-Demo-1',
-        attributes: { name: 'Demo User' },
-      },
-    ],
+    users: [{ ...demoPerson, email: 'demo@example.com', attributes: { name: 'Demo User' } }],
     clients: [
       {
         clientId: localPool.clientId,

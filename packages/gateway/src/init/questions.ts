@@ -21,19 +21,26 @@ export type Given = { readonly [K in keyof Answers]?: Answers[K] | undefined };
 export async function askAnswers(given: Given, file: string): Promise<Answers> {
   const sample = sampleAnswers(file, given.provider);
   let answers: Answers = { ...sample, ...defined(given), fields: { ...sample.fields, ...given.fields } };
-  /** Each is judged by the checks of the configuration itself, with what was answered so far. */
+  /**
+   * Each is judged by the checks of the configuration itself, with what was answered so far. An empty line takes what is
+   * suggested, or says that there is none; of an example, which is nobody's, it is no answer.
+   */
   const ask = async (
     message: string,
-    fallback: string,
+    shown: string,
     setting: string,
     put: (value: string) => Partial<Answers>,
-    needed = true,
+    empty: 'suggested' | 'none' | 'refused' = 'suggested',
   ) => {
     const answer = await text({
       message,
-      placeholder: fallback,
-      ...(needed && { defaultValue: fallback }),
-      validate: (value) => faultAt(setting, { ...answers, ...put(value?.trim() || (needed ? fallback : '')) }, file),
+      placeholder: empty === 'refused' ? `such as ${shown}` : shown,
+      ...(empty === 'suggested' && { defaultValue: shown }),
+      validate(value) {
+        const typed = value?.trim() ?? '';
+        if (typed === '' && empty === 'refused') return `Yours is needed, such as ${shown}`;
+        return faultAt(setting, { ...answers, ...put(typed || (empty === 'suggested' ? shown : '')) }, file);
+      },
       output: process.stderr,
     });
     answers = { ...answers, ...put(unlessCancelled(answer).trim()) };
@@ -69,9 +76,8 @@ export async function askAnswers(given: Given, file: string): Promise<Answers> {
   const form = providerForms[answers.provider];
   for (const { setting, asks, example } of form.fields) {
     if (given.fields?.[setting] !== undefined) continue;
-    await ask(asks, example, `identityProvider.${setting}`, (value) => ({
-      fields: { ...answers.fields, [setting]: value },
-    }));
+    const put = (value: string) => ({ fields: { ...answers.fields, [setting]: value } });
+    await ask(asks, example, `identityProvider.${setting}`, put, 'refused');
   }
   if (form.secret !== 'none' && given.clientSecretVariable === undefined) {
     const message = 'Environment variable that will hold the client’s secret';
@@ -85,7 +91,7 @@ export async function askAnswers(given: Given, file: string): Promise<Answers> {
         defaultClientSecretVariable,
         'identityProvider.clientSecret',
         variable('clientSecretVariable'),
-        false,
+        'none',
       );
     }
   }
@@ -109,7 +115,7 @@ export async function askAnswers(given: Given, file: string): Promise<Answers> {
       'GATEHOUSE_DATABASE_PASSWORD',
       'records.password',
       variable('databasePasswordVariable'),
-      false,
+      'none',
     );
   }
   return answers;

@@ -22,6 +22,8 @@ export interface Exchange extends Omit<RequestFacts, 'rawHeaders' | 'injected'> 
   readonly body?: Buffer;
   /** Told of the head of the target's answer, whatever becomes of it. */
   readonly onHead?: (status: number, contentType: string | undefined) => void;
+  /** A `Location` of the target's as the client reaches it; undefined: it cannot. Unless given, none of the target's own. */
+  readonly publicLocation?: (location: string) => string | undefined;
   /** Unless given, the answer streams through as it is. */
   readonly rewrite?: Rewrite;
   /** How long an event stream may be silent before a comment goes out in it; 0: for ever; 20 unless given. */
@@ -78,9 +80,9 @@ export function forward(exchange: Exchange): Promise<Outcome> {
     // The client closing its connection is its way to cancel (2026-07-28, Streamable HTTP): the target must learn of it.
     const onClose = () => {
       comments?.end();
-      if (controller) abort('the client went away');
+      if (controller) abort('the connection to the client was closed');
       // It waits for its turn, which may never come.
-      else settle({ outcome: 'cut', cause: 'the client went away' });
+      else settle({ outcome: 'cut', cause: 'the connection to the client was closed' });
     };
     res.on('close', onClose);
     const settle = (outcome: Outcome) => {
@@ -135,8 +137,10 @@ export function forward(exchange: Exchange): Promise<Outcome> {
           settle({ outcome: 'refused_by_target' });
           return abort('the target refused the gateway');
         }
-        const location = status >= 300 && status < 400 ? headers.location : undefined;
-        if (location !== undefined && leadsNowhere([location].flat()[0] ?? '', exchange)) {
+        const [location] = [headers.location].flat();
+        const publicLocation = location === undefined ? undefined : exchange.publicLocation?.(location);
+        const nowhere = location !== undefined && publicLocation === undefined && leadsNowhere(location, exchange);
+        if (nowhere && status >= 300 && status < 400) {
           settle({
             outcome: 'redirected',
             cause: `the target redirects to ${shown(location, exchange)}: configure that address`,
@@ -146,6 +150,9 @@ export function forward(exchange: Exchange): Promise<Outcome> {
         rewriter = rewrite && rewritten(() => rewrite(status, headers));
         if (settled) return;
         const answered = responseHeaders(headers);
+        if (publicLocation !== undefined) answered.location = publicLocation;
+        // An address of the target is none for a client, and how it is called in here is nobody's business.
+        else if (nowhere) delete answered.location;
         const head = withExtra(rewriter ? rewrittenHeaders(answered) : answered, extraHeaders);
         begin = () => {
           res.writeHead(status, head);

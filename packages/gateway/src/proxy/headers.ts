@@ -37,6 +37,23 @@ const dropped = new Set([
   'x-rewrite-url',
 ]);
 
+/**
+ * Who somebody is, or where they come from, in the words of front doors that sign people in or end TLS: ALB, Azure App
+ * Service, Cloudflare, Envoy, Fastly, Google IAP, Kubernetes, nginx, oauth2-proxy, Tailscale. A target that stood behind
+ * one still believes them, and a client could say them of itself.
+ */
+const frontDoors = new RegExp(
+  `^(${[
+    'cf-(access|connecting)-.*',
+    'fastly-client-ip|true-client-ip|x-(cluster-)?client-ip|x-remote-addr',
+    'impersonate-.*|(x-)?remote-(user|group|extra|name|email)s?(-.*)?',
+    'tailscale-(user|app)-.*|x-(auth-request|authenticated|webauth)-.*',
+    'x-amzn-(oidc|mtls)-.*|x-goog-(authenticated-user|iap)-.*|x-ms-(client-principal|token)(-.*)?',
+    'x-envoy-.*|x-original-(host|method|uri)|x-host',
+    '(x-)?ssl-client-.*|(x-)?client-cert(-.*)?',
+  ].join('|')})$`,
+);
+
 export interface RequestFacts {
   /** Name and value by turns, as they came. */
   readonly rawHeaders: readonly string[];
@@ -63,6 +80,7 @@ export function requestHeaders(facts: RequestFacts): string[] {
     if (name.includes('_')) continue;
     const lower = name.toLowerCase();
     if (hopByHop.has(lower) || dropped.has(lower) || named.has(lower) || isOurs(lower)) continue;
+    if (frontDoors.test(lower)) continue;
     if (Object.hasOwn(inPlace, lower) || injected?.has(lower)) continue;
     headers.push(name, rawHeaders[i + 1] as string);
   }

@@ -23,7 +23,7 @@ export interface Answer {
 
 export interface AnswerOptions {
   readonly onFull: OnFull;
-  /** An answer that takes longer becomes a stream, and a silent stream says that it lives. */
+  /** An answer that takes longer becomes a stream, and a silent stream says that it lives; 0: neither. */
   readonly keepAliveSeconds: number;
   /** Of every answer. */
   readonly headers?: Readonly<Record<string, string>>;
@@ -62,11 +62,13 @@ export function eventStream(res: ServerResponse, { onFull, keepAliveSeconds, hea
     if (!res.write(text)) onFull(res);
   };
   // Before whatever stands between here and the client gives a silent connection up.
-  const alive = setInterval(() => {
-    if (res.writableLength === 0) write(': alive\n\n');
-  }, keepAliveSeconds * 1000);
-  alive.unref();
-  res.once('close', () => clearInterval(alive));
+  if (keepAliveSeconds > 0) {
+    const alive = setInterval(() => {
+      if (res.writableLength === 0) write(': alive\n\n');
+    }, keepAliveSeconds * 1000);
+    alive.unref();
+    res.once('close', () => clearInterval(alive));
+  }
   return {
     get open() {
       return !res.writableEnded && !res.destroyed;

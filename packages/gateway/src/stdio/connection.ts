@@ -18,6 +18,8 @@ export interface ClientRequest {
   /** JSON text. */
   readonly id: string;
   readonly answer: Answer;
+  /** The subject of the user who asks. */
+  readonly user: string;
   /** Whose it is, where requests of several clients meet; undefined of a stateless one (MCP 2026-07-28). */
   readonly session?: object;
   /** MCP 2026-07-28: errors have an HTTP status, and leaving is cancelling. */
@@ -68,6 +70,8 @@ export interface Connection {
 
 /** Of one process. More in flight are a client's mistake; each holds memory in the process as well. */
 const maxInFlight = 1000;
+/** Of one user, where several share the process: what they left still counts, or leaving would fill it (SEC-10). */
+const maxInFlightOfUser = 200;
 /** Progress of tasks is told after their request was answered; the oldest are forgotten. */
 const maxTaskTokens = 200;
 /** Seconds for which a cancelled request may still make the process ask or say something. */
@@ -195,8 +199,12 @@ export function connect(options: ConnectionOptions): Connection {
       return usedAt;
     },
     request(request) {
-      const { members, method, id, answer, session, stateless } = request;
+      const { members, method, id, answer, user, session, stateless } = request;
       if (inFlight.size >= maxInFlight) return false;
+      if (options.shared && inFlight.size >= maxInFlightOfUser) {
+        const own = [...inFlight.values()].filter((one) => one.user === user);
+        if (own.length >= maxInFlightOfUser) return false;
+      }
       const number = ++last;
       const params = membersIn(members.get('params'));
       const token = membersIn(params.get('_meta')).get('progressToken');
@@ -211,6 +219,7 @@ export function connect(options: ConnectionOptions): Connection {
         method,
         id,
         answer,
+        user,
         stateless,
         ...(session && { session }),
         ...(token !== undefined && { token }),

@@ -3,6 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type CallerIdentity, readIdentityHeaders } from '@mcp-gatehouse/auth/identity-headers';
 import { errorText } from '../tool-policy/judge.ts';
 import { readMessage } from '../tool-policy/message.ts';
+import { messageRoom } from '../tool-policy/message-room.ts';
 import { type Answer, type AnswerOptions, answerTo, eventStream, sendJson } from './answer.ts';
 import { type Backend, isRefusal, type Refusal, sessionRevisions, statelessRevision } from './backend.ts';
 import type { Connection } from './connection.ts';
@@ -38,6 +39,8 @@ const sessionHeader = 'mcp-session-id';
 
 export function stdioEndpoint(options: EndpointOptions): (req: IncomingMessage, res: ServerResponse) => Promise<void> {
   const { backend, secret, maxMessageBytes, keepAliveSeconds, now } = options;
+  // As in front of tool rules: messages are read whole, and a few hundred of the largest would end the process (SEC-10).
+  const room = messageRoom({ total: 32 * maxMessageBytes, perPerson: 4 * maxMessageBytes });
 
   const fail = (res: ServerResponse, status: number, code: number, message: string, id?: string, data?: unknown) => {
     if (res.headersSent || res.destroyed) return;
@@ -107,6 +110,7 @@ export function stdioEndpoint(options: EndpointOptions): (req: IncomingMessage, 
       method,
       id,
       answer,
+      user: posted.caller.subject,
       stateless,
       ...(session && { session }),
     });
@@ -167,9 +171,18 @@ export function stdioEndpoint(options: EndpointOptions): (req: IncomingMessage, 
     if (!res.destroyed) await request(posted, id, undefined, connection);
   }
 
-  async function post(req: IncomingMessage, res: ServerResponse, caller: CallerIdentity): Promise<void> {
-    const body = await wholeBody(req, maxMessageBytes);
+  async function post(
+    req: IncomingMessage,
+    res: ServerResponse,
+    caller: CallerIdentity,
+    take: (bytes: number) => boolean,
+  ): Promise<void> {
+    const body = await wholeBody(req, maxMessageBytes, take);
     if (body === 'cut') return;
+    if (body === 'no_room') {
+      const message = 'Too many large messages are on their way: send this one again in a moment.';
+      return unavailable(res, { refused: 'unavailable', message, retrySeconds: 2 }, {});
+    }
     if (body === 'too_large') return fail(res, 413, invalidRequest, `A message may have ${maxMessageBytes} bytes.`);
     if (!accepts(req, 'application/json') || !accepts(req, 'text/event-stream')) {
       return fail(res, 406, invalidRequest, 'Not Acceptable: accept application/json and text/event-stream.');
@@ -218,8 +231,16 @@ export function stdioEndpoint(options: EndpointOptions): (req: IncomingMessage, 
     const caller = readIdentityHeaders(req.headers, secret);
     if (!caller) return fail(res, 403, invalidRequest, 'Only the gateway may ask here.');
     switch (req.method) {
-      case 'POST':
-        return post(req, res, caller);
+      case 'POST': {
+        let taken = 0;
+        const take = (bytes: number) => {
+          if (!room.take(caller.subject, bytes)) return false;
+          taken += bytes;
+          return true;
+        };
+        // Until it is with the process: one that starts may take its time.
+        return post(req, res, caller, take).finally(() => room.give(caller.subject, taken));
+      }
       case 'GET':
       case 'DELETE': {
         const version = req.headers['mcp-protocol-version'];
@@ -256,7 +277,12 @@ function accepts(req: IncomingMessage, type: string): boolean {
   });
 }
 
-async function wholeBody(req: IncomingMessage, maxBytes: number): Promise<Buffer | 'too_large' | 'cut'> {
+/** `take`: whether there is room for so many bytes more. */
+async function wholeBody(
+  req: IncomingMessage,
+  maxBytes: number,
+  take: (bytes: number) => boolean,
+): Promise<Buffer | 'too_large' | 'no_room' | 'cut'> {
   const chunks: Buffer[] = [];
   let length = 0;
   try {
@@ -264,6 +290,7 @@ async function wholeBody(req: IncomingMessage, maxBytes: number): Promise<Buffer
     for await (const chunk of req.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
       length += chunk.length;
       if (length > maxBytes) return 'too_large';
+      if (!take(chunk.length)) return 'no_room';
       chunks.push(chunk);
     }
   } catch {

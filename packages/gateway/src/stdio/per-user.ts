@@ -21,6 +21,7 @@ import type { Exit } from './child.ts';
 import { type Connection, type ConnectionOptions, connect } from './connection.ts';
 import { childEnvironment, type ProcessOwner } from './environment.ts';
 import { type EndReason, personOf } from './events.ts';
+import { rateGate } from './lines.ts';
 import { askForTools } from './param-headers.ts';
 import { askClient, newSession, requestsOf, type Session, takeBack, tell } from './session.ts';
 import { speaksStateless, statelessMessage } from './stateless.ts';
@@ -30,10 +31,14 @@ interface User {
   readonly sessions: Set<Session>;
   stateless?: Promise<Refusal | Connection>;
   readonly backOff: BackOff;
+  /** Whether one more process may be started now: to begin and end sessions without a pause costs us more than them (SEC-10). */
+  readonly mayStart: () => boolean;
   /** Places taken, also by processes that are about to start or to end. */
   places: number;
 }
 
+/** Of one user's processes: a client that connects anew now and then, several at once, is far below. */
+const starts = { burst: 20, perSecond: 1 };
 /** Seconds that a process must have been idle before it makes place for another user's. */
 const idleForRoomSeconds = 60;
 /** Seconds for which it is remembered that the command does not speak MCP 2026-07-28; it may be replaced by one that does. */
@@ -58,7 +63,12 @@ export function perUser(options: ProcessOptions): Backend {
   let spokenOnce = false;
 
   function userOf({ subject }: ProcessOwner): User {
-    const user = users.get(subject) ?? { sessions: new Set<Session>(), backOff: backOff(now), places: 0 };
+    const user = users.get(subject) ?? {
+      sessions: new Set<Session>(),
+      backOff: backOff(now),
+      mayStart: rateGate(starts, now),
+      places: 0,
+    };
     users.set(subject, user);
     return user;
   }
@@ -86,6 +96,7 @@ export function perUser(options: ProcessOptions): Backend {
       await end(oldest, 'room');
       if (closed) return unavailable(caller, 'closing', 'The gateway is stopping.');
     }
+    if (!user.mayStart()) return unavailable(caller, 'starts', 'Too many starts of the MCP server; wait a moment.', 2);
     user.places += 1;
     places += 1;
     return undefined;

@@ -1,9 +1,9 @@
 /**
  * One process for everybody (`processes: 'shared'`). We are its only client; users are kept apart by ids. What that can
- * separate: answers and progress, which name their request; updates of resources, which name a subscription; questions to
- * a client, where a single client has anything in flight. What it cannot: log messages, log levels and tasks name no
- * client, so they are not offered; questions while several clients are at work are refused; and what the server itself
- * remembers it remembers of all, because it never learns who asks. News that name nobody (`list_changed`) go to all.
+ * separate: answers and progress, which name their request; updates of resources, which name a subscription. What it
+ * cannot: log messages, log levels, tasks and questions to a client (sampling, elicitation) name no client, so they are
+ * not offered, even while a single client is at work: the answer it waits for may have been another's a moment ago. And
+ * what the server itself remembers it remembers of all, because it never learns who asks. News that name nobody (`list_changed`) go to all.
  * It speaks to us one kind of revision: `initialize` is tried first, because clients of MCP 2026-07-28 can go back to it.
  */
 import { backOff } from './back-off.ts';
@@ -24,7 +24,7 @@ import { type Connection, connect } from './connection.ts';
 import { childEnvironment } from './environment.ts';
 import { personOf } from './events.ts';
 import { askForTools } from './param-headers.ts';
-import { askClient, newSession, refuse, requestsOf, type Session, takeBack, tell } from './session.ts';
+import { newSession, refuse, requestsOf, type Session, tell } from './session.ts';
 import { speaksStateless, statelessMessage } from './stateless.ts';
 import { changed, membersIn, type ServerMessage, stringIn } from './wire.ts';
 
@@ -37,13 +37,9 @@ interface Running {
 /** Of one user; the oldest that nobody uses makes place. And of everybody. */
 const [sessionsPerUser, mostSessions] = [20, 10_000];
 const subscriptionsPerSession = 500;
+/** Characters. They are kept for as long as their session. */
+const maxUri = 2048;
 const soundSeconds = 60;
-/** What can be asked of the one client at work. Roots are folders of a laptop, and no process has several laptops'. */
-const asked = new Map([
-  ['sampling/createMessage', 'sampling'],
-  ['elicitation/create', 'elicitation'],
-]);
-
 export function shared(options: ProcessOptions): Backend {
   const { target, idleSeconds, startSeconds, log, now } = options;
   const sessions = new Map<string, Session>();
@@ -91,8 +87,7 @@ export function shared(options: ProcessOptions): Backend {
     let stateless = false;
     process = connection;
     try {
-      const capabilities = '{"sampling":{},"elicitation":{}}';
-      const answer = await within(startSeconds, connection.ask('initialize', initializeParams(capabilities)));
+      const answer = await within(startSeconds, connection.ask('initialize', initializeParams('{}')));
       if (answer.members.has('result')) {
         initialized = answer;
         connection.send('{"jsonrpc":"2.0","method":"notifications/initialized"}');
@@ -118,41 +113,32 @@ export function shared(options: ProcessOptions): Backend {
   function fromProcess(connection: Connection, message: ServerMessage): void {
     const { kind, method = '' } = message;
     if (kind === 'request') {
-      if (method === 'ping') {
-        answerPing(connection, message);
-        return;
-      }
-      const session = onlySession(connection);
-      const capability = asked.get(method);
-      if (session && capability !== undefined && session.capabilities.has(capability)) {
-        askClient(session, message);
-        return;
-      }
-      const code = capability === undefined || session ? -32601 : undefined;
-      refuse(connection, message.id as string, 'No client can be asked: it cannot be told which is meant.', code);
-      return;
-    }
-    if (method === 'notifications/cancelled') {
-      // Ids of the process are its own and no other's, so that at most one session has been asked.
-      for (const session of sessions.values()) takeBack(session, message);
+      if (method === 'ping') answerPing(connection, message);
+      else
+        refuse(connection, message.id as string, 'No client can be asked: it cannot be told which is meant.', -32601);
       return;
     }
     const text = changed(message.members, {});
     if (method === 'notifications/resources/updated') {
       const uri = stringIn(membersIn(message.members.get('params')).get('uri'));
-      for (const session of sessions.values()) {
-        // MCP: it may be a part of what was subscribed to.
-        const mine = uri !== undefined && [...(subscriptions.get(session) ?? [])].some((one) => uri.startsWith(one));
-        if (mine) tell(session, text, false);
-      }
+      for (const session of uri === undefined ? [] : nearest(uri)) tell(session, text, false);
     } else if (method.endsWith('/list_changed')) for (const session of sessions.values()) tell(session, text, false);
   }
 
-  /** Whose requests alone are in flight; those that were cancelled count, as long as the process may be at them. */
-  function onlySession(connection: Connection): Session | undefined {
-    const [first, ...others] = new Set([...connection.inFlight.values()].map((one) => one.session));
-    const session = [...sessions.values()].find((one) => one === first);
-    return others.length === 0 && session && requestsOf(session, connection).length > 0 ? session : undefined;
+  /**
+   * MCP: what was updated may be a part of what was subscribed to. Of several the longest is meant, and its subscribers
+   * alone are told: whoever subscribes to the root of everything must not learn the names of what others watch.
+   */
+  function nearest(uri: string): readonly Session[] {
+    const isPart = (whole: string) =>
+      uri === whole ||
+      (uri.startsWith(whole) && /^[/?#]/.test(uri.slice(whole.length - (whole.endsWith('/') ? 1 : 0))));
+    const found = [...sessions.values()].map((session) => {
+      const lengths = [...(subscriptions.get(session) ?? [])].filter(isPart).map((one) => one.length);
+      return { session, length: Math.max(0, ...lengths) };
+    });
+    const longest = Math.max(0, ...found.map(({ length }) => length));
+    return longest === 0 ? [] : found.filter(({ length }) => length === longest).map(({ session }) => session);
   }
 
   function filter(session: Session, method: string, members: ReadonlyMap<string, string>): Filtered {
@@ -163,6 +149,9 @@ export function shared(options: ProcessOptions): Backend {
     const uri = stringIn(params.get('uri'));
     const own = subscriptions.get(session) ?? new Set<string>();
     if (method === 'resources/subscribe' && uri !== undefined) {
+      if (uri === '' || uri.length > maxUri) {
+        return { error: { code: -32602, message: `What is subscribed to has 1 to ${maxUri} characters here.` } };
+      }
       if (own.size >= subscriptionsPerSession) {
         return {
           error: { code: -32602, message: `A session may have ${subscriptionsPerSession} subscriptions here.` },

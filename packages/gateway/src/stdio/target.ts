@@ -13,7 +13,9 @@ import { shared } from './shared.ts';
 export interface StdioTargetOptions extends Omit<ProcessOptions, 'now'> {
   /** `perUser`: no process ever serves two users. `shared`: see shared.ts for what that cannot keep apart. */
   readonly processes: 'perUser' | 'shared';
-  /** Seconds after which a silent answer says that it lives; 15 unless told. */
+  /** Of one message of the command; as of a client unless told. */
+  readonly maxLineBytes?: number;
+  /** Seconds after which a silent answer says that it lives; 15 unless told, 0: never. */
   readonly keepAliveSeconds?: number;
   /** Seconds, of a clock that never goes back; the process's own unless told. */
   readonly now?: () => number;
@@ -39,7 +41,11 @@ const [believedSeconds, doubtedSeconds] = [60, 5];
 /** Starts no process yet: that is done when somebody needs it. Rejects if the socket cannot be made. */
 export async function startStdioTarget(options: StdioTargetOptions): Promise<StdioTarget> {
   const { processes, keepAliveSeconds = 15, now = () => performance.now() / 1000 } = options;
-  const backend = (processes === 'shared' ? shared : perUser)({ ...options, now });
+  const backend = (processes === 'shared' ? shared : perUser)({
+    ...options,
+    maxMessageBytes: options.maxLineBytes ?? options.maxMessageBytes,
+    now,
+  });
   const secret = randomBytes(32).toString('base64url');
   const { maxMessageBytes } = options;
   const handle = stdioEndpoint({ backend, secret, maxMessageBytes, keepAliveSeconds, now });

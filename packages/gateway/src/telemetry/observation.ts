@@ -2,8 +2,8 @@
 import { readFileSync } from 'node:fs';
 import type { Log } from '@mcp-gatehouse/auth';
 import type { AuditTrail } from '@mcp-gatehouse/auth/audit';
-import { startMetricsServer } from '../metrics-server.ts';
 import { noMeasures, openMeasures, type Recorder, routeNames } from './measures.ts';
+import { startMetricsServer } from './metrics-server.ts';
 import { processFigures } from './process-figures.ts';
 import { openRegistry } from './registry.ts';
 import { startTelemetry } from './telemetry.ts';

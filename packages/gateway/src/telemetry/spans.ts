@@ -78,9 +78,14 @@ export function spans(api: Api, options: { readonly version: string; readonly pu
 
   /**
    * The header's context is the parent, because this span is about the HTTP request. A message may have another one of
-   * its own (SEP-414): the parent where there is no header, and linked where there is.
+   * its own (SEP-414): the parent where there is no header, and linked where there is. Of a stranger both are only linked:
+   * whoever has no token must not decide what is sampled and paid for, nor stand in a trace of somebody else's.
    */
-  function parentage(req: IncomingMessage, meta: string | undefined): { parent: Context; links: Link[] } {
+  function parentage(req: IncomingMessage, { meta }: Asked, known: boolean): { parent: Context; links: Link[] } {
+    if (!known) {
+      const context = trace.getSpanContext(propagation.extract(ROOT_CONTEXT, req.headers));
+      return { parent: ROOT_CONTEXT, links: context && api.isSpanContextValid(context) ? [{ context }] : [] };
+    }
     const byHeader = propagation.extract(ROOT_CONTEXT, req.headers);
     const carrier = carrierIn(meta);
     const byMessage = carrier && propagation.extract(ROOT_CONTEXT, carrier);
@@ -101,7 +106,7 @@ export function spans(api: Api, options: { readonly version: string; readonly pu
       /** Only now, because the message may say whose child it is; it began when the request came. */
       function open() {
         if (opened) return opened;
-        const { parent, links } = parentage(req, asked.meta);
+        const { parent, links } = parentage(req, asked, token !== undefined);
         const method = methodLabel(req.method);
         const span = tracer.startSpan(
           method,

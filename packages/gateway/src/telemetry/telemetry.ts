@@ -68,6 +68,8 @@ export async function startTelemetry(env: NodeJS.ProcessEnv, options: TelemetryO
     { error: say, warn: say, info: quiet, debug: quiet, verbose: quiet },
     { logLevel: api.DiagLogLevel.WARN, suppressOverrideMessage: true },
   );
+  // Left to itself it also sends our command line, where `serve --local -- env KEY=… server` has somebody's secret.
+  process.env.OTEL_NODE_RESOURCE_DETECTORS ??= 'env,host,os,serviceinstance';
   const sdk = new NodeSDK({
     ...(!namesItself(env) && { serviceName: 'gatehouse' }),
     // Given and empty: none. Left out: what the variables say.

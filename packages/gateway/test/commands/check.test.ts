@@ -310,6 +310,35 @@ describe('a target', () => {
     });
   });
 
+  it.each<[what: string, changes: Parameters<typeof resource>[0]]>([
+    ['an assertion', { identity: { assertion: { audience: 'files' } } }],
+    ['the provider’s token', { identity: 'providerToken' }],
+    [
+      'an assertion, beside our secret',
+      { identity: { assertion: { audience: 'files' } }, targetSecret: { env: 'GATEHOUSE_CHECK_TARGET' } },
+    ],
+  ])(
+    'wants to see %s: nobody is here, so its refusal is right, and an answer of another kind is not',
+    async (_, changes) => {
+      const answering = (status: number, transport: 'sse' | 'streamable-http' = 'streamable-http') =>
+        serving(
+          (_, res) => void res.writeHead(status).end(),
+          (url) => check(resource({ ...changes, target: { url: `${url}/mcp`, transport } })),
+        );
+      for (const report of [await answering(401), await answering(403), await answering(401, 'sse')]) {
+        expect(report.checks.filter(({ check }) => check === 'target /mcp')).toEqual([
+          expect.objectContaining({
+            outcome: 'ok',
+            says: expect.stringMatching(/ refuses who comes without a person, as it should \(status 40[13]\)$/),
+          }),
+        ]);
+      }
+      for (const report of [await answering(404), await answering(404, 'sse')]) {
+        expect(fault(report, 'target /mcp')).toMatchObject({ outcome: 'fault' });
+      }
+    },
+  );
+
   it('gives back the session that it was greeted with', async () => {
     const seen: string[] = [];
     const answer: RequestListener = (req, res) => {

@@ -35,6 +35,8 @@ it('asks, judges each answer at once, and writes what was answered', async () =>
   await person.said('Who signs people in');
   person.type(keys.enter); // Amazon Cognito stands first
   await person.said('User pool id');
+  person.type(keys.enter); // an example is nobody's user pool
+  await person.said('Yours is needed');
   person.type(`eu-west-1_Abc${keys.enter}`);
   await person.said('Domain of the user pool');
   person.type(`https://login.example.com${keys.enter}`);
@@ -96,6 +98,8 @@ it('a local one works as it was written: user pool, check, serve, sign-in, call'
     },
   );
   expect(made.stdout).toContain(`npx local-cognito --config '${join(folder, 'gatehouse.user-pool.json')}' --port 8081`);
+  expect(made.stdout).toContain('sign in as demo, with the password Gatehouse-Demo-1');
+  expect(made.stdout).not.toContain('redirect URI');
   // As it was written, but for the port, which another process may have.
   const text = readFileSync(config, 'utf8');
   writeFileSync(config, text.replaceAll('http://localhost:8081', `http://localhost:${poolPort}`));

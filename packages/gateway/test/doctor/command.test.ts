@@ -100,6 +100,23 @@ describe('gatehouse doctor', () => {
     expect(one.clients).toMatchObject([{ client: 'cursor', outcome: 'works', reasons: [] }]);
   });
 
+  it('says what to change at the front door that it sees, where it is asked to', async () => {
+    server.change = (reply, { route }) =>
+      route === 'initialize'
+        ? {
+            ...reply,
+            headers: {
+              'apigw-requestid': 'a',
+              'x-amzn-remapped-www-authenticate': String(reply.headers['www-authenticate']),
+            },
+          }
+        : undefined;
+    expect((await doctor(url)).stdout).not.toMatch(/^ {6}fix/m);
+    const { code, stdout } = await doctor(url, '--fix');
+    expect(stdout).toMatch(/^ {6}fix {3}API Gateway: /m);
+    expect(code).toBe(3);
+  });
+
   it('takes the token from the environment, and shows it nowhere', async () => {
     const token = goodToken(url);
     const { code, stdout, stderr } = await run(['doctor', url, '--json', '--stream-seconds', '0'], {

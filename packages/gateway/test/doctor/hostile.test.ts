@@ -2,7 +2,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Diagnosis } from '../../src/doctor/finding.ts';
 import { reportJson, reportText } from '../../src/doctor/report.ts';
-import { doctor } from './broken/broken.ts';
+import { doctor, namesHere, publicly } from './broken/broken.ts';
 import { type Change, type GoodServer, goodToken, mcpPath, startGoodServer } from './broken/good-server.ts';
 
 let server: GoodServer;
@@ -171,6 +171,20 @@ describe('a hostile server', () => {
 });
 
 describe('what the doctor holds', () => {
+  it('is not sent over plain http, unless that is asked for', async () => {
+    const examined = {
+      prepare: publicly,
+      token: ({ origin }: GoodServer) => goodToken(origin + mcpPath),
+      options: { resolve: namesHere },
+    };
+    const sent = () => server.asked.filter(({ headers }) => headers.authorization?.includes('eyJ')).length;
+    const { facts } = await doctor(server, examined);
+    expect(facts.unfinished.join()).toContain('The token was not sent: over plain http');
+    expect(sent()).toBe(0);
+    await doctor(server, { ...examined, options: { ...examined.options, insecure: true } });
+    expect(sent()).toBeGreaterThan(0);
+  });
+
   it('is in no fact: token, session, secrets of the registration, cookies', async () => {
     const token = goodToken(server.origin + mcpPath);
     const diagnosis = await doctor(server, {

@@ -200,3 +200,43 @@ test('An id that is in flight already is refused, and the first keeps its answer
   expect(await messagesOf(second)).toMatchObject([{ id: 8, error: { code: -32600 } }]);
   await (await first).body?.cancel();
 });
+
+test('Messages on their way take so much memory of a person and no more, and give it back.', async () => {
+  const maxMessageBytes = 65_536;
+  const target = await startTarget(scripted, { maxMessageBytes });
+  const unfinished = (user: string) => {
+    const caller = { subject: user, clientId: 'client', scope: [] } as unknown as Parameters<
+      typeof writeIdentityHeaders
+    >[0];
+    const sent = request({
+      socketPath: target.socketPath,
+      path: '/mcp',
+      method: 'POST',
+      headers: {
+        ...posted,
+        ...Object.fromEntries(writeIdentityHeaders(caller, target.secret)),
+        'content-length': maxMessageBytes,
+      },
+    });
+    sent.on('error', () => {});
+    sent.write('x'.repeat(maxMessageBytes - 1));
+    return sent;
+  };
+  const answer = (sent: ReturnType<typeof unfinished>) =>
+    new Promise<number | undefined>((resolve) => {
+      sent.once('response', (res) => {
+        res.resume();
+        resolve(res.statusCode);
+      });
+    });
+  const open = Array.from({ length: 5 }, () => unfinished('bob'));
+  // Four fit; which of the five is last is the sockets' matter.
+  expect(await Promise.race(open.map(answer))).toBe(503);
+  await begin(target.as('ada'));
+  for (const sent of open) sent.destroy();
+  await until(
+    async () =>
+      (await target.as('bob')(url, { method: 'POST', headers: posted, body: `"${'x'.repeat(maxMessageBytes - 2)}"` }))
+        .status === 400,
+  );
+});

@@ -208,3 +208,27 @@ test('Nothing is left when the gateway’s own process ends by a fault.', async 
   await once(holder, 'exit');
   await until(() => !isAlive(pid));
 });
+
+test('Who begins and ends sessions without a pause is told to wait, and nobody else is.', async () => {
+  let time = 0;
+  const target = await startTarget(scripted, { now: () => time });
+  const refused = async () => {
+    for (let n = 0; n < 25; n++) {
+      const begun = await target.as('bob')(url, {
+        method: 'POST',
+        headers: posted,
+        body: JSON.stringify(initializeOf()),
+      });
+      await begun.text();
+      if (begun.status !== 200) return { n, status: begun.status, wait: begun.headers.get('retry-after') };
+      const id = begun.headers.get('mcp-session-id') as string;
+      await target.as('bob')(url, { method: 'DELETE', headers: { 'mcp-session-id': id } });
+    }
+    return undefined;
+  };
+  expect(await refused()).toEqual({ n: 20, status: 503, wait: '2' });
+  expect(target.logged('stdio.refused')).toMatchObject([{ reason: 'starts' }]);
+  await begin(target.as('ada'));
+  time += 3;
+  expect(await refused()).toMatchObject({ n: 3, status: 503 });
+});

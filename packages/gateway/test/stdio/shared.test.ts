@@ -94,35 +94,11 @@ test('Each client is answered in the revision it asked for, and is offered no lo
   }
 });
 
-test('A question goes to the one client at work that can answer it; where there are two, to none.', async () => {
+test('A question of the process goes to nobody, whoever is at work: it cannot be told whose answer it waits for.', async () => {
   const target = await share(scripted);
-  const ada = await begin(target.as('ada'), { sampling: {} });
-  const bob = await begin(target.as('bob'), { sampling: {} });
-  const cannot = await begin(target.as('cyd'), {});
-  const alone = await ada.post({
-    id: 1,
-    method: 'tools/call',
-    params: { name: 'sample', arguments: { prompt: 'ada’s' } },
-  });
-  const reader = (alone.body as ReadableStream<Uint8Array>).getReader();
-  let text = '';
-  while (!text.includes('\n\n')) text += Buffer.from((await reader.read()).value ?? []).toString();
-  const question = JSON.parse(/data: (.+)/.exec(text)?.[1] ?? '') as { id: string };
-  // Somebody else's answer is none.
-  await bob.post({ id: question.id, result: { from: 'bob' } });
-  await ada.post({ id: question.id, result: { from: 'ada' } });
-  while (!text.includes('"id":1')) text += Buffer.from((await reader.read()).value ?? []).toString();
-  expect(text).toContain('from\\":\\"ada');
-
-  expect(await cannot.call('sample', { prompt: 'x' })).toMatchObject({ error: { code: -32601 } });
+  const ada = await begin(target.as('ada'), { sampling: {}, elicitation: {} });
+  expect(await ada.call('sample', { prompt: 'ada’s' })).toMatchObject({ error: { code: -32601 } });
   expect(await ada.call('roots')).toMatchObject({ error: { code: -32601 } });
-  const hanging = bob.post({ id: 5, method: 'tools/call', params: { name: 'hang' } });
-  await until(async () => (await ada.call<string[]>('received')).some((one) => one.includes('hangs')));
-  expect(await ada.call('sample', { prompt: 'x' })).toMatchObject({ error: { code: -32603 } });
-  // Cancelled is not over: the process may still be at it.
-  await bob.post({ method: 'notifications/cancelled', params: { requestId: 5 } });
-  await hanging;
-  expect(await ada.call('sample', { prompt: 'x' })).toMatchObject({ error: { code: -32603 } });
 });
 
 test('A client cancels its own request and no other’s of the same id.', async () => {
@@ -262,4 +238,50 @@ test('A client that can do both goes back to a session with a shared server of b
   atEnd(() => client.close());
   expect((await client.listTools()).tools.length).toBeGreaterThan(0);
   expect(target.logged('stdio.started')).toHaveLength(1);
+});
+
+test('An update is told to who subscribed nearest: the root of everything shows nobody what others watch.', async () => {
+  const target = await share(scripted);
+  const [ada, bob, cyd] = [await begin(target.as('ada')), await begin(target.as('bob')), await begin(target.as('cyd'))];
+  const heard = [await listen(target, 'ada', ada), await listen(target, 'bob', bob), await listen(target, 'cyd', cyd)];
+  const subscribe = async (session: Session, uri: string) =>
+    (await messagesOf(await session.post({ id: 3, method: 'resources/subscribe', params: { uri } })))[0];
+  await subscribe(ada, 'file:///ada/plan');
+  await subscribe(bob, 'file:///');
+  await subscribe(cyd, 'file:///ada/pl');
+  for (const uri of ['', `file:///${'u'.repeat(2048)}`])
+    expect(await subscribe(bob, uri)).toMatchObject({ error: { code: -32602 } });
+  const updated = (uri: string) => ada.call('announce', { method: 'notifications/resources/updated', params: { uri } });
+  await updated('file:///ada/plan');
+  await updated('file:///ada/plan#section');
+  await updated('file:///of-nobody-else');
+  await ada.call('announce', { method: 'notifications/tools/list_changed' });
+  const [toAda = '', toBob = '', toCyd = ''] = await Promise.all(heard.map((hears) => hears('list_changed')));
+  const urisIn = (text: string) => [...text.matchAll(/"uri":"([^"]+)"/g)].map(([, uri]) => uri);
+  expect(urisIn(toAda)).toEqual(['file:///ada/plan', 'file:///ada/plan#section']);
+  expect(urisIn(toBob)).toEqual(['file:///of-nobody-else']);
+  expect(urisIn(toCyd)).toEqual([]);
+});
+
+test('A user who begins calls and leaves them does not fill the process for others.', async () => {
+  const target = await share(scripted);
+  const [ada, bob] = [await begin(target.as('ada')), await begin(target.as('bob'))];
+  const hangs = async () => (await ada.call<string[]>('received')).filter((one) => one.includes('hangs')).length;
+  const statuses = new Set<number>();
+  for (let round = 1; round <= 6; round++) {
+    const leave = new AbortController();
+    const calls = Array.from({ length: 50 }, (_, n) =>
+      bob
+        .post({ id: `${round} ${n}`, method: 'tools/call', params: { name: 'hang' } }, { signal: leave.signal })
+        .then(({ status }) => statuses.add(status))
+        .catch(() => {}),
+    );
+    // Those that got through hang; the others are told at once.
+    await (round <= 4 ? until(async () => (await hangs()) === round * 50) : Promise.all(calls));
+    leave.abort();
+    await Promise.all(calls);
+  }
+  expect([...statuses]).toEqual([503]);
+  expect(await hangs()).toBe(200);
+  expect(await ada.call('echo', { fine: true })).toMatchObject({ args: { fine: true } });
 });

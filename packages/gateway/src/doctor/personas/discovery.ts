@@ -3,6 +3,7 @@ import { isLoopbackHost } from '../../loopback.ts';
 import { type AuthorizationServerFacts, type Facts, lastOf, type ResourceMetadataFacts } from '../facts.ts';
 import { isHttpUrl, issuersOf, objectOf } from '../probe/metadata.ts';
 import { type KnownServer, list, told, words } from '../rules/observe.ts';
+import { lackingMembers } from '../rules/required-members.ts';
 import { quoted } from '../text.ts';
 import { fails, type Leg, type Persona, unknown } from './persona.ts';
 
@@ -59,7 +60,9 @@ function* authorizationServer(facts: Facts, persona: Persona): Leg<Named> {
   const document = used && objectOf(used.fetched);
   const saw = looked.map(({ fetched }) => told(lastOf(fetched))).join('; ');
   if (!document) return yield* withoutDocument(facts, persona, saw);
-  if (perhapsRootOnly && !places.some(({ place, fetched }) => place === 'root' && objectOf(fetched))) {
+  const atOrigin = issuersOf(document)[0]?.replace(/\/$/, '') === originOf(facts);
+  // Without a document it takes the origin for the authorization server, and that is where this one is.
+  if (perhapsRootOnly && !atOrigin && !places.some(({ place, fetched }) => place === 'root' && objectOf(fetched))) {
     yield unknown('discovery', 'There are reports of it looking for the metadata at the root only, where none is.');
   }
   const { resource } = document;
@@ -111,7 +114,7 @@ function* withoutDocument(facts: Facts, persona: Persona, saw: string): Leg<Name
     yield fails('discovery', `It needs the metadata of the resource: ${saw}.`);
     return undefined;
   }
-  const { origin } = new URL(facts.endpoint?.url ?? facts.typed.url);
+  const origin = originOf(facts);
   const atOrigin = facts.authorizationServers.find(({ issuer }) => issuer.replace(/\/$/, '') === origin);
   if (without === 'unknown') {
     yield unknown('discovery', `It is not known what it does where it finds no metadata of the resource: ${saw}.`);
@@ -120,6 +123,10 @@ function* withoutDocument(facts: Facts, persona: Persona, saw: string): Leg<Name
   if (atOrigin) return { server: atOrigin, withResource: false };
   yield unknown('discovery', `It finds no metadata of the resource (${saw}): ${originWords(origin, persona)}.`);
   return undefined;
+}
+
+function originOf({ endpoint, typed }: Facts): string {
+  return new URL(endpoint?.url ?? typed.url).origin;
 }
 
 function originWords(origin: string, persona: Persona): string {
@@ -168,7 +175,7 @@ function* serverIsUsable(facts: Facts, server: KnownServer, persona: Persona): L
   const untrusted = facts.tls.find(
     ({ origin, fault }) => fault && isHttpUrl(issuer) && origin === new URL(issuer).origin,
   );
-  if (untrusted && untrusted.origin !== new URL(facts.endpoint?.url ?? facts.typed.url).origin) {
+  if (untrusted && untrusted.origin !== originOf(facts)) {
     yield fails('discovery', `It refuses the authorization server’s certificate (${untrusted.fault?.code}).`);
   }
   const named = found === 'origin' ? `${issuer.replace(/\/$/, '')}/` : issuer;
@@ -187,6 +194,13 @@ function* serverIsUsable(facts: Facts, server: KnownServer, persona: Persona): L
   }
   const lacking = ['authorization_endpoint', 'token_endpoint'].filter((name) => !isHttpUrl(metadata[name]));
   if (lacking.length > 0) yield fails('discovery', `It needs ${list(lacking)} in the metadata, as a whole URL.`);
+  const absent = [...(metadata.issuer === undefined ? ['issuer'] : []), ...lackingMembers(server)];
+  if (serverMetadata.wantsAllMembers && absent.length > 0) {
+    yield fails(
+      'discovery',
+      `It refuses the metadata at ${quoted(server.metadataUrl ?? '', 150)}, which lack ${list(absent)}.`,
+    );
+  }
   const token = metadata.token_endpoint;
   const plain = isHttpUrl(token) && new URL(token).protocol === 'http:' && !isLoopbackHost(new URL(token).hostname);
   if (plain && (serverMetadata.refusesPlainHttp || runs === 'cloud')) {

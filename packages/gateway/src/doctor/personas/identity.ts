@@ -1,6 +1,6 @@
 /** The last leg that can be seen: how the client becomes known, and whether its authorization request gets to a sign-in. */
-import type { Facts, RegistrationFacts } from '../facts.ts';
-import { answersOf, isOn, resultWords, works } from '../rules/authorize-result.ts';
+import type { Exchange, Facts, RegistrationFacts } from '../facts.ts';
+import { answersOf, isOn, resultOf, resultWords, works } from '../rules/authorize-result.ts';
 import { failureWords, type KnownServer, list, told, words } from '../rules/observe.ts';
 import type { Found } from './discovery.ts';
 import { fails, type Hindrance, type Leg, type Persona, partly, unknown } from './persona.ts';
@@ -9,7 +9,7 @@ export function* signIn(facts: Facts, found: Found, persona: Persona): Leg<never
   const { server } = found;
   yield* becomesKnown(facts, found, persona);
   const { authorize, metadata } = server;
-  if (authorize && !works(authorize)) {
+  if (authorize && !comesOn(authorize.asClientsDo, authorize.redirectUri)) {
     const said = resultWords(authorize.asClientsDo, authorize.redirectUri);
     yield notOn(found, `The browser it opens does not get to a sign-in: ${said}`);
     return undefined;
@@ -32,6 +32,11 @@ export function* signIn(facts: Facts, found: Found, persona: Persona): Leg<never
     yield fails('token', `It waits ${persona.tokenSeconds} s for the token endpoint, which took ${took} s.`);
   }
   return undefined;
+}
+
+/** A code that nobody was asked for is a fault of the server's, and a client goes on with it. */
+function comesOn(exchange: Exchange, redirectUri: string): boolean {
+  return isOn(exchange, redirectUri) || resultOf(exchange, redirectUri) === 'code';
 }
 
 /** The request that was tried had a resource. Without metadata of the resource a client sends none. */
@@ -79,7 +84,7 @@ function* byDocument(found: Found, document: NonNullable<Persona['identity']['do
   const tried = documentClients.find(({ client }) => client === document.probe);
   if (!tried) {
     yield unknown('registration', `It uses its document ${document.url}; whether the server takes that was not tried.`);
-  } else if (!isOn(tried.exchange, tried.redirectUri)) {
+  } else if (!comesOn(tried.exchange, tried.redirectUri)) {
     const said = resultWords(tried.exchange, tried.redirectUri);
     yield notOn(found, `It uses its document ${document.url}, since they are announced, and gets ${said}`);
   }

@@ -30,15 +30,6 @@ export function judgeAll(facts: Facts, only?: readonly string[]): readonly Perso
 /** For `--client`. */
 export const personaNames: readonly string[] = personas.map(({ client }) => client);
 
-/** What was given with `--client`, names with commas between; a text says what is wrong. */
-export function readClients(given: readonly string[]): readonly string[] | string {
-  const names = given.flatMap((one) => one.split(',')).map((name) => name.trim());
-  const stranger = names.find((name) => !personaNames.includes(name));
-  return stranger === undefined
-    ? names
-    : `--client: "${stranger}" is none of the clients that are known: ${personaNames.join(', ')}.`;
-}
-
 export function judge(facts: Facts, persona: Persona): PersonaVerdict {
   const met = hindrances(facts, persona);
   // What is behind a certain end nobody sees; an uncertain one is kept for when there is no certain one.

@@ -53,6 +53,8 @@ export interface ServerMetadataUse {
   readonly pkce: 'needed' | 'if-listed' | 'ignored' | 'unknown';
   /** 200 with something else than JSON at one place ends the search. */
   readonly stopsAtWebPage?: true;
+  /** Refuses a document that lacks what its form requires (RFC 8414 §2, OpenID Connect Discovery §3). */
+  readonly wantsAllMembers?: true;
   /** Sends nothing to a token endpoint on plain http. */
   readonly refusesPlainHttp?: true;
 }

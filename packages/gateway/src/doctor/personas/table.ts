@@ -20,6 +20,7 @@ const sdkV2: Persona = {
     issuer: 'or-slash',
     pkce: 'if-listed',
     stopsAtWebPage: true,
+    wantsAllMembers: true,
     refusesPlainHttp: true,
   },
   identity: { registration: { like: 'native', own: false }, perhapsDocument: true },
@@ -41,6 +42,7 @@ const sdkV1: Persona = {
     issuer: 'ignored',
     pkce: 'if-listed',
     stopsAtWebPage: true,
+    wantsAllMembers: true,
   },
   identity: { registration: { like: 'native', own: false }, perhapsDocument: true },
   checksIss: false,
@@ -195,7 +197,7 @@ export const personas: readonly Persona[] = [
     name: 'Zed',
     sources: ['zed-industries/zed#51768: its document, else registration'],
     identity: {
-      document: { url: 'https://zed.dev/oauth/client-metadata.json' },
+      document: { url: 'https://zed.dev/oauth/client-metadata.json', probe: 'zed' },
       registration: { like: 'native', own: false },
     },
   },
@@ -208,7 +210,7 @@ export const personas: readonly Persona[] = [
       'anomalyco/opencode#47743: its document beside “none”, else registration',
     ],
     identity: {
-      document: { url: 'https://opencode.ai/oauth/opencode/client.json', onlyWith: ['none'] },
+      document: { url: 'https://opencode.ai/oauth/opencode/client.json', probe: 'opencode', onlyWith: ['none'] },
       registration: { like: 'native', own: false },
     },
   },

@@ -9,6 +9,7 @@ export interface Wanted {
   readonly scope: string | undefined;
 }
 
+export const sentState = 'gatehouse-doctor-state';
 const redirectPath = '/gatehouse-doctor/callback';
 const registeredPort = 33418;
 /** Of the client that is registered as a program on somebody's computer. */
@@ -20,15 +21,17 @@ export const redirectUris = [
 const strangeRedirectUri = 'https://gatehouse-doctor.invalid/callback';
 const strangeResource = 'https://gatehouse-doctor.invalid/mcp';
 
-/** What clients publish of themselves (reference: MCP authorization, section 8); the server fetches it, not the doctor. */
-const documentClients: ReadonlyArray<Omit<DocumentClientFacts, 'exchange'>> = [
+/**
+ * What clients publish of themselves; the server fetches it, not the doctor. Where a document has no port the program takes a
+ * free one. Codex is left out: which loopback host its document lists is not known, and a wrong guess would blame the server.
+ */
+export const documentClients: ReadonlyArray<Omit<DocumentClientFacts, 'exchange'>> = [
   {
     client: 'claude',
     clientId: 'https://claude.ai/oauth/mcp-oauth-client-metadata',
     redirectUri: 'https://claude.ai/api/mcp/auth_callback',
   },
   {
-    // The document has no port; the program takes a free one.
     client: 'claude-code',
     clientId: 'https://claude.ai/oauth/claude-code-client-metadata',
     redirectUri: 'http://localhost:50505/callback',
@@ -42,6 +45,16 @@ const documentClients: ReadonlyArray<Omit<DocumentClientFacts, 'exchange'>> = [
     client: 'vscode',
     clientId: 'https://vscode.dev/oauth/client-metadata.json',
     redirectUri: 'http://127.0.0.1:33418/',
+  },
+  {
+    client: 'zed',
+    clientId: 'https://zed.dev/oauth/client-metadata.json',
+    redirectUri: 'http://127.0.0.1:50505/callback',
+  },
+  {
+    client: 'opencode',
+    clientId: 'https://opencode.ai/oauth/opencode/client.json',
+    redirectUri: 'http://127.0.0.1:50505/callback',
   },
 ];
 
@@ -94,7 +107,7 @@ function request(
 ): Ask {
   const parameters = {
     response_type: 'code',
-    state: 'gatehouse-doctor-state',
+    state: sentState,
     code_challenge: createHash('sha256').update(randomBytes(32)).digest('base64url'),
     code_challenge_method: 'S256',
     resource,

@@ -20,7 +20,7 @@ export async function probeEndpoint(
   const asks = {
     again: initialize(url),
     discover: discover(url),
-    get: { url, headers: { accept: 'text/event-stream' } },
+    get: { url, headers: { accept: 'text/event-stream' }, leavesStreams: true },
     wrongToken: adding(initialize(url), withToken),
     tokenInQuery: initialize(inQuery(url)),
     preflight: preflightOf(url, 'POST', ['authorization', 'content-type', 'mcp-protocol-version']),
@@ -29,7 +29,15 @@ export async function probeEndpoint(
   const seen: Partial<Record<keyof typeof asks, Exchange>> = {};
   // One after the other: latencies are measured, and a small server is not to be blamed for our haste.
   for (const name of Object.keys(asks) as Array<keyof typeof asks>) seen[name] = await asker.ask(asks[name]);
+  for (const exchange of [...way.hops, ...Object.values(seen)]) await giveBack(asker, exchange);
   return { first, endpoint: { initialize: way, url, ...(seen as Record<keyof typeof asks, Exchange>) } };
+}
+
+/** A session that was only looked at is ended: a server that lets anybody in has room for so many. */
+async function giveBack(asker: Asker, exchange: Exchange): Promise<void> {
+  const session = asker.sessionOf(exchange);
+  if (session === undefined) return;
+  await asker.ask({ url: exchange.url, method: 'DELETE', secretHeaders: { 'mcp-session-id': session } });
 }
 
 /** What a page asks before a request that is not simple (Fetch, "CORS-preflight fetch"). */
@@ -43,6 +51,11 @@ export function preflightOf(url: string, method: string, headers: readonly strin
       ...(headers.length > 0 && { 'access-control-request-headers': headers.join(',') }),
     },
   };
+}
+
+/** What a page gets of a document that it asks for without a header of its own: no preflight (Fetch, "simple" requests). */
+export function fromPageOf(url: string) {
+  return { url, headers: { accept: 'application/json', origin: pageOrigin } };
 }
 
 /** The same message to where redirects lead: a client that follows them at all should end where this ends. */

@@ -13,6 +13,8 @@ export interface Ask {
   /** Sent and not kept: a token. */
   readonly secretHeaders?: Readonly<Record<string, string>>;
   readonly body?: string;
+  /** Of an event stream the head is enough: one that nobody has anything to say on is silent for as long as we wait. */
+  readonly leavesStreams?: boolean;
 }
 
 export interface Asker {
@@ -104,7 +106,7 @@ export function createAsker(options: AskerOptions): Asker {
       request = opened.request;
       const incoming = await opened.answer;
       const headMs = now() - started;
-      const { bytes, end, text } = await readBody(incoming, request);
+      const { bytes, end, text } = await readBody(incoming, request, ask.leavesStreams ?? false);
       const answer = answerOf(incoming, { text, bytes, end: late && end === 'broken' ? 'time' : end, headMs });
       const exchange = { ...seen, answer, ms: now() - started };
       const session = incoming.headers['mcp-session-id'];
@@ -159,6 +161,7 @@ export function redirectOf({ url, answer }: Exchange): string | undefined {
 async function readBody(
   incoming: IncomingMessage,
   request: ClientRequest,
+  leavesStreams: boolean,
 ): Promise<{ text: string; bytes: number; end: Answer['end'] }> {
   const events = /^text\/event-stream/i.test(incoming.headers['content-type'] ?? '');
   const chunks: Buffer[] = [];
@@ -168,6 +171,7 @@ async function readBody(
     request.destroy();
     return { text: text(), bytes, end };
   };
+  if (events && leavesStreams) return left('stream');
   try {
     for await (const chunk of incoming.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
       const room = maxBodyBytes - bytes;

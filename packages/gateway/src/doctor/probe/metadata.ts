@@ -9,7 +9,7 @@ import {
   type ResourceMetadataPlace,
   type ServerMetadataForm,
 } from '../facts.ts';
-import { preflightOf } from './endpoint.ts';
+import { fromPageOf, preflightOf } from './endpoint.ts';
 import type { Asker } from './http.ts';
 import { isObject } from './json.ts';
 
@@ -86,6 +86,7 @@ export async function probeServerMetadata(
     metadata,
     metadataUrl: used.url,
     preflight: await asker.ask(preflightOf(used.url, 'GET', ['mcp-protocol-version'])),
+    fromPage: await asker.ask(fromPageOf(used.url)),
     ...(isHttpUrl(jwks) && { jwks: await asker.fetch(jwks) }),
   };
 }
@@ -109,5 +110,6 @@ export function isHttpUrl(value: unknown): value is string {
 async function document(asker: Asker, url: string): Promise<Omit<ResourceMetadataFacts, 'place'>> {
   const fetched = await asker.fetch(url, discoveryHeaders);
   if (objectOf(fetched) === undefined) return { fetched };
-  return { fetched, preflight: await asker.ask(preflightOf(url, 'GET', ['mcp-protocol-version'])) };
+  const preflight = await asker.ask(preflightOf(url, 'GET', ['mcp-protocol-version']));
+  return { fetched, preflight, fromPage: await asker.ask(fromPageOf(url)) };
 }

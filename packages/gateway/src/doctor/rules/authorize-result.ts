@@ -46,15 +46,26 @@ export function isSentTo(exchange: Exchange, redirectUri: string): boolean {
 }
 
 /** What came back to the client, of all that was asked with a good redirect URI. */
-export function answersOf({
-  asClientsDo,
+export function answersOf(authorize: AuthorizeFacts): readonly URLSearchParams[] {
+  return [usualAnswerOf(authorize) ?? [], errorAnswersOf(authorize)].flat();
+}
+
+/** What came back of the request as clients make it; undefined: a page, a sign-in, or nothing. */
+export function usualAnswerOf({ asClientsDo, redirectUri }: AuthorizeFacts): URLSearchParams | undefined {
+  return answerOf(asClientsDo, redirectUri);
+}
+
+/** What came back of requests that should be refused. */
+export function errorAnswersOf({
   withoutPkce,
   strangeResource,
   redirectUri,
 }: AuthorizeFacts): readonly URLSearchParams[] {
-  return [asClientsDo, withoutPkce, strangeResource]
-    .filter((exchange) => isSentTo(exchange, redirectUri))
-    .map((exchange) => new URL(redirectOf(exchange) ?? '').searchParams);
+  return [withoutPkce, strangeResource].flatMap((exchange) => answerOf(exchange, redirectUri) ?? []);
+}
+
+function answerOf(exchange: Exchange, redirectUri: string): URLSearchParams | undefined {
+  return isSentTo(exchange, redirectUri) ? new URL(redirectOf(exchange) ?? '').searchParams : undefined;
 }
 
 export function resultWords(exchange: Exchange, redirectUri: string): string {

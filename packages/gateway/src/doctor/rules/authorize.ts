@@ -1,9 +1,20 @@
 /** The authorization endpoint, judged by status, `Location` and the headers of its page. */
 import { type AuthorizeFacts, type Exchange, type Facts, headerOf } from '../facts.ts';
 import type { Observation, Rules } from '../finding.ts';
+import { sentState } from '../probe/authorize.ts';
 import { redirectOf } from '../probe/http.ts';
 import { quoted, shown } from '../text.ts';
-import { answersOf, isOn, isSentTo, type Result, resultOf, resultWords, works } from './authorize-result.ts';
+import {
+  answersOf,
+  errorAnswersOf,
+  isOn,
+  isSentTo,
+  type Result,
+  resultOf,
+  resultWords,
+  usualAnswerOf,
+  works,
+} from './authorize-result.ts';
 import { isHtml, type KnownServer, knownServers, seen } from './observe.ts';
 
 export const authorizeRules: Rules = [
@@ -143,10 +154,21 @@ export const authorizeRules: Rules = [
     why: 'Clients drop an answer without it: it could be somebody else’s.',
     spec: 'RFC 6749 §4.1.2, §4.1.2.1',
     cure: 'Send state back as it came, with errors, too.',
+    check: (facts) => asked(facts).flatMap(({ authorize }) => seen(lostState(usualAnswerOf(authorize)))),
+  },
+  {
+    id: 'authorize.state-in-errors',
+    severity: 'warning',
+    title: 'Its error answers do not give back the state',
+    why: 'A client that gets such an error cannot tell whether it is its own: it drops it, and waits for an answer that never comes. Requests that are in order are not touched by this.',
+    spec: 'RFC 6749 §4.1.2.1',
+    cure: 'Read state before anything else is judged, and send it back with every error. The SDK v1’s mcpAuthRouter refuses what lacks PKCE before it has read it.',
     check: (facts) =>
       asked(facts).flatMap(({ authorize }) => {
-        const lost = answersOf(authorize).find((answer) => answer.get('state') !== 'gatehouse-doctor-state');
-        return seen(lost && `state is ${quoted(lost.get('state') ?? 'absent')}.`);
+        // Where the usual answer has none, that is the fault.
+        if (lostState(usualAnswerOf(authorize)) !== undefined) return [];
+        const lost = errorAnswersOf(authorize).map(lostState);
+        return seen(lost.find((words) => words !== undefined));
       }),
   },
   {
@@ -200,6 +222,14 @@ function usual(facts: Facts, is: (result: { readonly kind: Result }) => boolean)
   return asked(facts).flatMap(({ authorize: { asClientsDo, redirectUri } }) =>
     seen(is({ kind: resultOf(asClientsDo, redirectUri) }) && resultWords(asClientsDo, redirectUri)),
   );
+}
+
+/** In words; undefined: it came back as it was sent, or there was no answer. */
+function lostState(answer: URLSearchParams | undefined): string | undefined {
+  const state = answer?.get('state') ?? null;
+  if (!answer || state === sentState) return undefined;
+  const error = answer.get('error');
+  return `state is ${quoted(state ?? 'absent', 80)}${error === null ? '' : ` beside error=${shown(error, 60)}`}.`;
 }
 
 /** A request that should have been refused went the way of a good one. */

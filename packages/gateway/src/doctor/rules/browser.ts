@@ -7,6 +7,10 @@ import { quoted } from '../text.ts';
 import { asksForToken, knownServers, letsAnybodyIn, list, ofServers, seen, told } from './observe.ts';
 
 const pages = 'The MCP Inspector in its web form, and every client that is a web page, cannot connect.';
+const withoutHeader =
+  'The SDK sends MCP-Protocol-Version with it, for which the browser asks first; refused that, it tries again without. So only a missing Access-Control-Allow-Origin stops it.';
+const documentCure =
+  'Send Access-Control-Allow-Origin: * there. To spare pages the second try, answer OPTIONS with Access-Control-Allow-Headers: MCP-Protocol-Version.';
 
 export const browserRules: Rules = [
   {
@@ -82,23 +86,22 @@ export const browserRules: Rules = [
     id: 'browser.resource-metadata',
     severity: 'warning',
     title: 'A page cannot read the resource’s metadata',
-    why: `The SDK sends MCP-Protocol-Version with it, which makes the browser ask first. ${pages}`,
-    spec: 'Fetch, “CORS-preflight fetch”; RFC 9728 §3.1',
-    cure: 'Send Access-Control-Allow-Origin: * there, and answer OPTIONS with Access-Control-Allow-Headers: MCP-Protocol-Version.',
+    why: `${withoutHeader} ${pages}`,
+    spec: 'Fetch, “CORS protocol”; RFC 9728 §3.1',
+    cure: documentCure,
     check: ({ resourceMetadata }) => {
       const used = resourceMetadata.find(({ fetched }) => objectOf(fetched) !== undefined);
-      return seen(used?.preflight && !isReadable(used.preflight) && words(used.preflight));
+      return seen(hidden(used?.fromPage));
     },
   },
   {
     id: 'browser.server-metadata',
     severity: 'warning',
     title: 'A page cannot read the authorization server’s metadata',
-    why: pages,
-    spec: 'Fetch, “CORS-preflight fetch”; RFC 8414 §3',
-    cure: 'Send Access-Control-Allow-Origin: * there, and answer OPTIONS with Access-Control-Allow-Headers: MCP-Protocol-Version.',
-    check: (facts) =>
-      ofServers(facts, ({ preflight }) => (preflight && !isReadable(preflight) ? words(preflight) : undefined)),
+    why: `${withoutHeader} ${pages}`,
+    spec: 'Fetch, “CORS protocol”; RFC 8414 §3',
+    cure: documentCure,
+    check: (facts) => ofServers(facts, ({ fromPage }) => hidden(fromPage)),
   },
   {
     id: 'browser.token',
@@ -110,7 +113,7 @@ export const browserRules: Rules = [
     check: (facts) =>
       knownServers(facts).flatMap(({ token }) =>
         // A form is sent without asking first; what counts is whether the answer can be read.
-        seen(token && !allowsOrigin(token.preflight) && words(token.preflight)),
+        seen(token && ![token.preflight, token.unknownClient].some(allowsOrigin) && words(token.preflight)),
       ),
   },
 ];
@@ -143,8 +146,11 @@ function notAllowed({ sent, answer }: Exchange): readonly string[] {
     .filter((name) => name !== '' && !allowed.includes(name) && (name === 'authorization' || !allowed.includes('*')));
 }
 
-function isReadable(preflight: Exchange): boolean {
-  return isAllowed(preflight) && notAllowed(preflight).length === 0;
+/** In words; undefined: a page can read it, or it was not asked. */
+function hidden(fromPage: Exchange | undefined): string | undefined {
+  if (!fromPage?.answer || allowsOrigin(fromPage)) return undefined;
+  const origin = headerOf(fromPage.answer, 'access-control-allow-origin');
+  return `${told(fromPage)}, access-control-allow-origin ${quoted(origin ?? 'absent', 80)}`;
 }
 
 function words(preflight: Exchange): string {

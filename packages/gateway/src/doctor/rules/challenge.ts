@@ -102,7 +102,7 @@ export const challengeRules: Rules = [
     id: 'challenge.resource-metadata-form',
     severity: 'fault',
     title: 'The challenge’s resource_metadata is no absolute URL',
-    why: 'The SDKs throw on it, and do not look anywhere else.',
+    why: 'Claude.ai refuses it, and does not say so (anthropics/claude-ai-mcp#136). The SDKs ignore it and look at the well-known places.',
     spec: 'RFC 9728 §5.1',
     cure: 'Write the whole URL, with https and the public host.',
     check: (facts) =>

@@ -97,18 +97,19 @@ export const registrationRules: Rules = [
   {
     id: 'registration.secret',
     severity: 'warning',
-    title: 'It gives a secret to a client that asked for none',
-    why: 'Programs on people’s computers do not keep it, and then fail at the token endpoint with invalid_client.',
+    title: 'It makes a client with a secret of one that asked for none',
+    why: 'Programs on people’s computers may not keep it, and fail at the token endpoint with invalid_client where it is asked for.',
     spec: 'RFC 7591 §2; OAuth 2.1 §2.1',
     cure: 'Register token_endpoint_auth_method none as it was asked for.',
     check: (facts) =>
       made(facts).flatMap(({ json }) => {
         const method = json.token_endpoint_auth_method;
         // Left out it means client_secret_basic; an answer without a secret cannot mean that.
-        return seen(
-          (json.client_secret !== undefined || (method !== undefined && method !== 'none')) &&
-            `token_endpoint_auth_method is ${JSON.stringify(method) ?? 'absent'}.`,
-        );
+        const said = `token_endpoint_auth_method is ${JSON.stringify(method) ?? 'absent'}`;
+        if (json.client_secret !== undefined) {
+          return seen(`A client_secret was issued for a client that asked for none; ${said}.`);
+        }
+        return seen(method !== undefined && method !== 'none' && `${said}, none was asked for.`);
       }),
   },
   {

@@ -33,7 +33,7 @@ export const resourceRules: Rules = [
     id: 'resource.legacy',
     severity: 'warning',
     title: 'The MCP server is its own authorization server, as in 2025-03-26',
-    why: 'Older clients and the SDKs fall back to its origin; clients of today (VS Code, ChatGPT) look for metadata of the resource and stop.',
+    why: 'VS Code and the SDKs then take the origin for the authorization server, as older clients did, and send no resource. ChatGPT looks for metadata of the resource and stops.',
     spec: 'RFC 9728; MCP 2025-06-18, “Authorization Server Location”',
     cure: 'Serve /.well-known/oauth-protected-resource, too.',
     check: (facts) =>
@@ -43,7 +43,7 @@ export const resourceRules: Rules = [
     id: 'resource.challenge-url-dead',
     severity: 'fault',
     title: 'The URL that the challenge names has no metadata',
-    why: 'It is where every client looks first, and VS Code and ChatGPT look nowhere else.',
+    why: 'It is where every client looks first. VS Code and the SDKs look nowhere else: they then take the origin for the authorization server, which it seldom is.',
     spec: 'RFC 9728 §5.1',
     cure: 'Serve it there, or name the URL where it is.',
     check: (facts) =>
@@ -119,7 +119,7 @@ export const resourceRules: Rules = [
     id: 'resource.no-resource',
     severity: 'fault',
     title: 'The metadata does not say whose it is',
-    why: 'Clients cannot tell that it is this server’s: the SDKs and VS Code refuse it.',
+    why: 'Clients cannot tell that it is this server’s. The SDKs and VS Code leave it aside, and take the origin for the authorization server.',
     spec: 'RFC 9728 §2, §3.3',
     cure: 'Set resource to the URL of the MCP endpoint, exactly as people type it.',
     check: (facts) => {
@@ -131,7 +131,7 @@ export const resourceRules: Rules = [
     id: 'resource.mismatch',
     severity: 'fault',
     title: 'The metadata is for another URL',
-    why: 'The SDKs, VS Code and Claude compare it with what was typed and refuse: somebody else’s metadata is how tokens are stolen. Tokens would be for the other URL, too.',
+    why: 'The SDKs and Gemini CLI compare it with what was typed and refuse, Gemini CLI to the last character: somebody else’s metadata is how tokens are stolen. VS Code drops the document and goes on without it, with the origin for the authorization server. One report (anthropics/claude-code#69917) says that Claude.ai connects; tokens are then for the other URL.',
     spec: 'RFC 9728 §3.3; RFC 8707 §2',
     cure: 'Set the server’s public URL (not its inner host or port), or give out the URL that it names.',
     check: (facts) => mismatch(facts, false),
@@ -140,7 +140,7 @@ export const resourceRules: Rules = [
     id: 'resource.parent',
     severity: 'warning',
     title: 'The metadata is for a URL above the typed one',
-    why: 'The SDKs accept a resource that the typed URL lies below; VS Code and others want the same, byte for byte.',
+    why: 'The SDKs accept a resource that the typed URL lies below. Gemini CLI refuses it, and VS Code drops the document and goes on without it.',
     spec: 'RFC 9728 §3.3',
     cure: 'Set resource to the URL of the MCP endpoint itself.',
     check: (facts) => mismatch(facts, true),
@@ -149,7 +149,7 @@ export const resourceRules: Rules = [
     id: 'resource.no-servers',
     severity: 'fault',
     title: 'The metadata names no authorization server',
-    why: 'No client knows where to sign in.',
+    why: 'ChatGPT and others do not know where to sign in. VS Code and the SDKs take the origin for the authorization server.',
     spec: 'RFC 9728 §2; MCP 2026-07-28, Authorization Server Discovery',
     cure: 'List the issuer in authorization_servers, exactly as the authorization server writes it.',
     check: (facts) => {

@@ -11,7 +11,7 @@ export const serverMemberRules: Rules = [
     id: 'server.endpoint-missing',
     severity: 'fault',
     title: 'The metadata lacks an endpoint',
-    why: 'Clients guess /authorize and /token at the issuer’s origin, or stop.',
+    why: 'The SDKs refuse the whole document, and others have nowhere to go.',
     spec: 'RFC 8414 §2',
     cure: 'Add authorization_endpoint and token_endpoint.',
     check: (facts) =>
@@ -88,7 +88,7 @@ export const serverMemberRules: Rules = [
     id: 'server.no-iss',
     severity: 'warning',
     title: 'It does not announce iss in its answers',
-    why: 'Gemini CLI refuses an answer without iss; ChatGPT then uses one redirect URI for each connector in place of one for all. Clients with several servers cannot tell whose answer they got.',
+    why: 'ChatGPT then uses a redirect URI and a document for each connector. Clients with several servers cannot tell whose answer they got.',
     spec: 'RFC 9207; MCP 2026-07-28, Authorization, “Authorization Response” (SEP-2468)',
     cure: 'Send iss with every answer, errors included, and announce authorization_response_iss_parameter_supported: true.',
     check: (facts) =>

@@ -111,7 +111,7 @@ export const serverRules: Rules = [
     id: 'server.issuer',
     severity: 'fault',
     title: 'The issuer is not the one that was named',
-    why: 'Clients must refuse: another server’s metadata is how codes are stolen. ChatGPT, the Python SDK and VS Code compare byte for byte, a slash at the end included.',
+    why: 'Clients must refuse: another server’s metadata is how codes are stolen. The SDK v2 and ChatGPT compare and stop, ChatGPT byte for byte, a slash at the end included; VS Code and the SDK v1 do not compare.',
     spec: 'RFC 8414 §3.3; MCP 2026-07-28, Authorization Server Discovery',
     cure: 'Write the same string in the resource’s authorization_servers and in the metadata’s issuer.',
     check: ({ authorizationServers }) =>

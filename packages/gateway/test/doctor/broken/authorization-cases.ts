@@ -151,9 +151,32 @@ export const authorizeCases: readonly Broken[] = [
     finds: ['authorize.iss'],
   },
   {
-    is: 'no state in an answer',
+    is: 'no state in an answer to what clients send',
+    change: authorizes(({ status }, { query }, { origin }) =>
+      status === 200 ? redirect(`${query.get('redirect_uri')}?error=access_denied&iss=${origin}`) : undefined,
+    ),
+    finds: ['authorize.refused', 'authorize.state'],
+  },
+  {
+    is: 'another state in an answer to what clients send',
+    change: authorizes(({ status }, { query }, { origin }) =>
+      status === 200 ? redirect(`${query.get('redirect_uri')}?code=1&state=mine&iss=${origin}`) : undefined,
+    ),
+    finds: ['authorize.no-sign-in', 'authorize.state'],
+  },
+  {
+    is: 'no state in an error',
     change: goesBack((to) => to.searchParams.delete('state')),
-    finds: ['authorize.state'],
+    finds: ['authorize.state-in-errors'],
+  },
+  {
+    is: 'no state in the error for a request without PKCE, as the SDK v1 has it',
+    change: authorizes((_, { query }, { origin }) =>
+      query.get('client_id')?.startsWith('id-') && !query.has('code_challenge')
+        ? redirect(`${query.get('redirect_uri')}?error=invalid_request&iss=${origin}`)
+        : undefined,
+    ),
+    finds: ['authorize.state-in-errors'],
   },
   {
     is: 'a page in a frame',

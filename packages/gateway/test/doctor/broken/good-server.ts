@@ -244,6 +244,8 @@ export function metadata({ origin, issuerPath }: Pick<GoodServer, 'origin' | 'is
     jwks_uri: `${origin}/jwks`,
     scopes_supported: ['read', 'offline_access'],
     response_types_supported: ['code'],
+    subject_types_supported: ['public'],
+    id_token_signing_alg_values_supported: ['ES256'],
     grant_types_supported: ['authorization_code', 'refresh_token'],
     token_endpoint_auth_methods_supported: ['none'],
     code_challenge_methods_supported: ['S256'],
@@ -299,6 +301,8 @@ const documents: Readonly<Record<string, readonly string[]>> = {
   'https://claude.ai/oauth/claude-code-client-metadata': ['http://localhost/callback'],
   'https://chatgpt.com/oauth/client.json': ['https://chatgpt.com/connector_platform_oauth_redirect'],
   'https://vscode.dev/oauth/client-metadata.json': ['http://127.0.0.1/'],
+  'https://zed.dev/oauth/client-metadata.json': ['http://127.0.0.1/callback'],
+  'https://opencode.ai/oauth/opencode/client.json': ['http://127.0.0.1/callback', 'http://localhost/callback'],
 };
 
 function redirectUrisOf(clientId: string | null): readonly string[] {

@@ -133,6 +133,29 @@ export const serverCases: readonly Broken[] = [
     finds: ['server.only-openid', 'server.web-page'],
   },
   { is: 'OpenID alone', change: missing('server-oauth'), finds: ['server.only-openid'] },
+  {
+    is: 'OpenID alone, and not as OpenID has it',
+    change: both(
+      missing('server-oauth'),
+      server({ subject_types_supported: undefined, id_token_signing_alg_values_supported: undefined }),
+    ),
+    finds: ['server.member-missing', 'server.only-openid'],
+  },
+  {
+    is: 'OpenID alone, without keys',
+    change: both(missing('server-oauth'), server({ jwks_uri: undefined })),
+    finds: ['server.member-missing', 'server.only-openid'],
+  },
+  {
+    is: 'no response types',
+    change: server({ response_types_supported: undefined }),
+    finds: ['server.member-missing'],
+  },
+  {
+    is: 'both forms, and what only OpenID wants in neither',
+    change: server({ jwks_uri: undefined, subject_types_supported: undefined }),
+    finds: [],
+  },
   { is: 'RFC 8414 alone', change: missing('server-openid'), finds: ['server.only-oauth'] },
   {
     is: 'OpenID below the path alone',

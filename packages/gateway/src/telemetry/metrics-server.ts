@@ -8,9 +8,9 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import type { AuditTrail } from '@mcp-gatehouse/auth/audit';
 import { prometheusContentType, prometheusText } from '@mcp-gatehouse/auth/audit';
-import { isLoopbackHost } from './loopback.ts';
-import type { ProcessFigures } from './telemetry/process-figures.ts';
-import type { Registry } from './telemetry/registry.ts';
+import { isLoopbackHost } from '../loopback.ts';
+import type { ProcessFigures } from './process-figures.ts';
+import type { Registry } from './registry.ts';
 
 export interface MetricsServerOptions {
   /** 0: any that is free. */
