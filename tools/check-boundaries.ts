@@ -70,15 +70,22 @@ export const architecture: readonly Room[] = [
     folder: 'apps/ankify/src',
     rooms: [],
     packages: [
+      '@aws-sdk/client-polly',
+      '@aws-sdk/client-s3',
+      '@aws-sdk/s3-request-presigner',
       '@mcp-gatehouse/auth/identity-headers',
       '@mcp-gatehouse/auth/guard',
+      '@mcp-gatehouse/models',
       '@mcp-gatehouse/records',
       '@modelcontextprotocol/',
+      '@smithy/node-http-handler',
       'fflate',
       'sql.js',
+      'wasm-media-encoders',
       'zod',
     ],
   },
+  { folder: 'packages/models/src', rooms: [], packages: ['@aws-sdk/client-bedrock-runtime', '@smithy/node-http-handler'] },
 ];
 
 const imports =

@@ -238,6 +238,19 @@ describe('progress as events', () => {
   });
 });
 
+test('open streams and a running job do not hold up the end of the server', async () => {
+  const other = await startApi({ model: heldModel().model });
+  const { json } = await other.api('POST', '/generate', { json: { topic: 'Moths' } });
+  const response = await fetch(`${other.url}/api/jobs/${json.job.job_id}`, {
+    headers: { ...other.headers('anna'), accept: 'text/event-stream' },
+  });
+  const reading = response.text();
+  const asked = performance.now();
+  await other.close();
+  expect(performance.now() - asked).toBeLessThan(2900);
+  expect(await reading).toContain('event: progress');
+});
+
 test('every answer of these routes was seen', () => {
   expect(spokenAnswers.filter((answer) => !service.seen.has(answer))).toEqual([]);
 });

@@ -42,7 +42,7 @@ export function createApiEndpoint(options: ApiEndpointOptions): ApiEndpoint {
         answer = await run(call);
       } catch (error) {
         if (request.readableAborted || gone.signal.aborted) return; // nobody is left to be answered
-        const problem = problemOf(error);
+        const problem = ending.signal.aborted ? ends : problemOf(error);
         if (problem.kind === 'fault') {
           const cause = error instanceof Error ? error.stack : String(error);
           options.log({ event: 'api.failed', route: routeId, error: cause });
@@ -59,6 +59,8 @@ export function createApiEndpoint(options: ApiEndpointOptions): ApiEndpoint {
     close: () => ending.abort(new Error('the server ends')),
   };
 }
+
+const ends = new Problem('unavailable', 'The server is being restarted. Try again in a moment.', { retrySeconds: 2 });
 
 interface Admitted {
   readonly route: Route;
