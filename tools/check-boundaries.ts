@@ -85,7 +85,11 @@ export const architecture: readonly Room[] = [
       'zod',
     ],
   },
-  { folder: 'packages/models/src', rooms: [], packages: ['@aws-sdk/client-bedrock-runtime', '@smithy/node-http-handler'] },
+  {
+    folder: 'packages/models/src',
+    rooms: [],
+    packages: ['@aws-sdk/client-bedrock-runtime', '@smithy/node-http-handler'],
+  },
 ];
 
 const imports =

@@ -48,6 +48,7 @@ export interface Ankify {
 /** Calls take milliseconds: what still runs after this is a subscription, which has no end of its own. */
 const streamGraceMs = 500;
 const closeGraceMs = 3000;
+const idleCheckMs = 100;
 
 /** Rejects with an `Error` that names the option if one is unusable, or with Node's if the port cannot be had. */
 export async function startAnkify(options: AnkifyOptions): Promise<Ankify> {
@@ -95,10 +96,13 @@ export async function startAnkify(options: AnkifyOptions): Promise<Ankify> {
           void mcp.close();
           api.close();
         }, streamGraceMs);
+        // A connection whose last answer has just ended would be kept for the next one, which does not come.
+        const idle = setInterval(() => server.closeIdleConnections(), idleCheckMs);
         const cut = setTimeout(() => server.closeAllConnections(), closeGraceMs);
         server.close(() => {
           clearTimeout(endStreams);
           clearTimeout(cut);
+          clearInterval(idle);
           api.close();
           resolve(mcp.close().then(() => inTime(rooms.close(), closeGraceMs)));
         });

@@ -37,6 +37,7 @@ export interface PageServer {
 }
 
 const closeGraceMs = 3000;
+const idleCheckMs = 100;
 
 /** Rejects with an `Error` that names the option if one is unusable, or with Node's if the port cannot be had. */
 export async function startPage(options: PageOptions): Promise<PageServer> {
@@ -87,9 +88,12 @@ export async function startPage(options: PageOptions): Promise<PageServer> {
     url: `http://${name}:${address.port}`,
     close: () => {
       closing ??= new Promise((resolve) => {
+        // A connection whose last answer has just ended would be kept for the next one, which does not come.
+        const idle = setInterval(() => server.closeIdleConnections(), idleCheckMs);
         const cut = setTimeout(() => server.closeAllConnections(), closeGraceMs);
         server.close(() => {
           clearTimeout(cut);
+          clearInterval(idle);
           resolve();
         });
         server.closeIdleConnections();
