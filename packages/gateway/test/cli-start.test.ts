@@ -95,7 +95,7 @@ it('an address that is not ours names its setting', async () => {
 
 it('flags that are refused leave no data directory behind', async () => {
   const data = join(folder, 'refused');
-  const { code } = await run(['serve', '--local', '--target', 'nonsense', ...ports, '--data', data]);
+  const { code } = await run(['serve', '--local', '--target', 'http://u:p@localhost', ...ports, '--data', data]);
   expect(code).toBe(1);
   expect(existsSync(data)).toBe(false);
 });
