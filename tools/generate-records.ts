@@ -2,6 +2,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { apiKinds, describedApiRecords } from '../apps/ankify/src/api/idempotency.ts';
 import { ankifyKinds } from '../apps/ankify/src/decks/deck.ts';
 import { describedAnkifyRecords } from '../apps/ankify/src/decks/record-fields.ts';
 import { authKinds } from '../packages/auth/src/authorization-server/records.ts';
@@ -40,9 +41,9 @@ ${fieldTables(describedAuthRecords)}
 
 ## Ankify
 
-Types: \`apps/ankify/src/decks/deck.ts\`. The cards of one deck take at most 350 KB.
+Types: \`apps/ankify/src/decks/deck.ts\` and \`apps/ankify/src/api/idempotency.ts\`. The cards of one deck take at most 350 KB.
 
-${kindTable(ankifyKinds, describedAnkifyRecords)}
+${kindTable({ ...ankifyKinds, ...apiKinds }, { ...describedAnkifyRecords, ...describedApiRecords })}
 
 ${fieldTables(describedAnkifyRecords)}
 

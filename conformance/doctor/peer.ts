@@ -3,7 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { afterAll } from 'vitest';
-import { collect, freePortPair, root, waitFor } from '../harness/stack.ts';
+import { collect, freePorts, root, waitFor } from '../harness/stack.ts';
 
 /** A test that fails leaves no process behind. */
 const running = new Set<ChildProcess>();
@@ -19,7 +19,7 @@ export interface Peer {
 
 /** `peers/NAME.ts` on a port of its own; it says `ready` when it listens. */
 export async function startPeer(name: string, ...args: readonly string[]): Promise<Peer> {
-  const port = await freePortPair();
+  const port = await freePorts();
   const child = spawn(process.execPath, [join(root, `conformance/doctor/peers/${name}.ts`), String(port), ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
   });

@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { startLocalCognito } from 'local-cognito';
 import type { ConfigInput } from '../../packages/gateway/src/serve.ts';
-import { freePortPair, root } from '../harness/stack.ts';
+import { freePorts, root } from '../harness/stack.ts';
 
 /** In megabytes. What a hundred thousand requests leave behind would not fit into it. */
 const heapMegabytes = 192;
@@ -41,7 +41,7 @@ export async function startFuzzedGateway(): Promise<FuzzedGateway> {
   const dataDir = mkdtempSync(join(tmpdir(), 'gatehouse-fuzz-'));
   const targetSecret = secretFile(dataDir, 'target');
   const target = await startTarget(targetSecret.value);
-  const port = await freePortPair();
+  const port = await freePorts();
   const issuer = `http://localhost:${port}`;
   const [operator, pool, client] = ['operator', 'pool', 'client'].map((name) => secretFile(dataDir, name)) as [
     Secret,

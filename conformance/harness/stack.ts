@@ -24,7 +24,7 @@ export interface Stack {
 export async function startStack(
   options: { dataDir?: string; port?: number; env?: NodeJS.ProcessEnv } = {},
 ): Promise<Stack> {
-  const port = options.port ?? (await freePortPair());
+  const port = options.port ?? (await freePorts());
   const dataDir = options.dataDir ?? mkdtempSync(join(tmpdir(), 'gatehouse-'));
   const child = spawn(process.execPath, [join(root, 'tools/start.ts')], {
     env: { ...process.env, ...options.env, PORT: String(port), GATEHOUSE_DATA: dataDir },
@@ -75,17 +75,17 @@ export async function waitFor(child: ChildProcess, output: () => string, words: 
   }
 }
 
-/** Two free ports in a row: the gateway's, and the local sign-in's after it. */
-export async function freePortPair(): Promise<number> {
+/** The first of three free ports in a row: the gateway's, the local sign-in's after it, and the page's. */
+export async function freePorts(): Promise<number> {
   for (let tries = 0; tries < 50; tries++) {
     const first = await listenOn(0);
     const { port } = first.address() as { port: number };
-    const second = port < 65_535 ? await listenOn(port + 1).catch(() => undefined) : undefined;
+    const others = await Promise.all([1, 2].map((after) => listenOn(port + after).catch(() => undefined)));
     first.close();
-    second?.close();
-    if (second) return port;
+    for (const one of others) one?.close();
+    if (others.every((one) => one !== undefined)) return port;
   }
-  throw new Error('no two free ports in a row');
+  throw new Error('no three free ports in a row');
 }
 
 async function listenOn(port: number) {

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { checkConfig, createLog, localConfig, serve } from '../../packages/gateway/src/serve.ts';
 import { authorize, redeem, type Tokens } from '../harness/client.ts';
-import { freePortPair } from '../harness/stack.ts';
+import { freePorts } from '../harness/stack.ts';
 
 export interface GuardedFixture {
   readonly issuer: string;
@@ -21,7 +21,7 @@ export interface GuardedFixture {
 
 /** `issuerPath` is empty for an issuer at the root, or a path such as `/tenant1`. */
 export async function startGuardedFixture(target: string, issuerPath = ''): Promise<GuardedFixture> {
-  const port = await freePortPair();
+  const port = await freePorts();
   const dataDir = mkdtempSync(join(tmpdir(), 'gatehouse-'));
   const origin = `http://localhost:${port}`;
   const local = { dataDir, issuer: origin + issuerPath, signInPort: port + 1 };

@@ -13,7 +13,7 @@ import {
 } from '@modelcontextprotocol/client';
 import { expect } from 'vitest';
 import { walkThrough } from '../harness/person.ts';
-import { collect, freePortPair } from '../harness/stack.ts';
+import { collect, freePorts } from '../harness/stack.ts';
 import { commandOf, type Home, makeHome } from '../strangers/child.ts';
 import { listenForCallback, memoryProvider } from '../strangers/sdk-application.ts';
 import type { Protected } from './protect.ts';
@@ -83,7 +83,7 @@ export interface Inspector {
 /** Its first question brings the person to the pages; those after it find the credentials in its store. */
 export async function startInspector(server: Protected, form: Transport): Promise<Inspector> {
   const home: Home = makeHome();
-  const callbackPort = await freePortPair();
+  const callbackPort = await freePorts();
   const running = new Set<ChildProcess>();
   let signedIn = false;
   return {

@@ -5,7 +5,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll } from 'vitest';
-import { collect, freePortPair, root, waitFor } from '../harness/stack.ts';
+import { collect, freePorts, root, waitFor } from '../harness/stack.ts';
 
 const gatehouse = join(root, 'packages/gateway/bin/gatehouse.js');
 
@@ -32,7 +32,7 @@ export interface Protected {
 
 /** `gatehouse serve --local --port N …`: what stands after it is the test's. Waits until it says that it is ready. */
 export async function protect(args: readonly string[]): Promise<Protected> {
-  const port = await freePortPair();
+  const port = await freePorts();
   const folder = mkdtempSync(join(tmpdir(), 'gatehouse-public-'));
   const child = spawn(process.execPath, [gatehouse, 'serve', '--local', '--json', '--port', String(port), ...args], {
     cwd: folder,
@@ -75,7 +75,7 @@ export interface EverythingServer {
 
 /** `@modelcontextprotocol/server-everything` as a process that listens. */
 export async function startEverything(form: 'streamableHttp' | 'sse'): Promise<EverythingServer> {
-  const port = await freePortPair();
+  const port = await freePorts();
   const child = spawn(process.execPath, [serverFile('@modelcontextprotocol/server-everything'), form], {
     env: { PATH: process.env.PATH, PORT: String(port) },
     stdio: ['ignore', 'pipe', 'pipe'],

@@ -7,7 +7,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type ConfigInput, localConfig } from '../../packages/gateway/src/serve.ts';
-import { collect, freePortPair, root, waitFor } from '../harness/stack.ts';
+import { collect, freePorts, root, waitFor } from '../harness/stack.ts';
 
 export interface TwoGateways {
   readonly issuer: string;
@@ -27,10 +27,10 @@ export async function startTwoGateways(): Promise<TwoGateways> {
   const targetUrl = `http://127.0.0.1:${(target.address() as AddressInfo).port}/mcp`;
 
   const dataDir = mkdtempSync(join(tmpdir(), 'gatehouse-'));
-  const port = await freePortPair();
+  const port = await freePorts();
   const issuer = `http://localhost:${port}`;
   const signInPort = port + 1;
-  const otherPort = await freePortPair();
+  const otherPort = await freePorts();
   const config: ConfigInput = {
     ...localConfig({ dataDir, issuer, signInPort }),
     listen: { port: otherPort },

@@ -11,7 +11,7 @@ import { createInterface } from 'node:readline';
 import { setTimeout as pause } from 'node:timers/promises';
 import { startLocalCognito } from 'local-cognito';
 import type { ConfigInput } from '../../packages/gateway/src/serve.ts';
-import { freePortPair, root } from '../harness/stack.ts';
+import { freePorts, root } from '../harness/stack.ts';
 
 export const person = { username: 'ada', password: 'Correct-Horse-9-Battery' } as const;
 
@@ -38,7 +38,7 @@ export async function startSoakedGateway(): Promise<SoakedGateway> {
     return { value, file };
   };
   const [operator, client] = [secret('operator'), secret('client')];
-  const port = await freePortPair();
+  const port = await freePorts();
   const issuer = `http://localhost:${port}`;
   const poolId = 'eu-central-1_Soak00001';
   const pool = await startLocalCognito({

@@ -26,7 +26,7 @@ import { createMcpHandler, McpServer } from '@modelcontextprotocol/server';
 import { afterAll, beforeAll, expect, it, onTestFailed } from 'vitest';
 import { checkConfig, createLog, localConfig, type RunningGateway, serve } from '../../packages/gateway/src/serve.ts';
 import { walkThrough } from '../harness/person.ts';
-import { freePortPair } from '../harness/stack.ts';
+import { freePorts } from '../harness/stack.ts';
 import { type Listener, listenForCallback, memoryProvider } from './sdk-application.ts';
 
 let listener: Listener;
@@ -42,7 +42,7 @@ const called: string[] = [];
 
 beforeAll(async () => {
   [listener, target] = await Promise.all([listenForCallback(), startNotes()]);
-  const port = await freePortPair();
+  const port = await freePorts();
   [origin, signIn] = [`http://localhost:${port}`, `http://localhost:${port + 1}`];
   dataDir = mkdtempSync(join(tmpdir(), 'gatehouse-'));
   const local = { dataDir, issuer: origin, signInPort: port + 1 };

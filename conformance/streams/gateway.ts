@@ -6,7 +6,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { ConfigInput } from '../../packages/gateway/src/serve.ts';
-import { collect, freePortPair, root, waitFor } from '../harness/stack.ts';
+import { collect, freePorts, root, waitFor } from '../harness/stack.ts';
 import type { Usage } from './probe.ts';
 
 export interface MeasuredGateway {
@@ -37,7 +37,7 @@ export async function startMeasuredGateway({ target, keepAliveSeconds }: Measure
     writeFileSync(file, secrets[name], { mode: 0o600 });
     return { file };
   };
-  const port = await freePortPair();
+  const port = await freePorts();
   const issuer = `http://localhost:${port}`;
   // Nobody signs in, so nobody needs to be there.
   const nowhere = 'http://127.0.0.1:1';

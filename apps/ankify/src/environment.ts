@@ -1,6 +1,7 @@
 /** Ankify's configuration from the environment: every fault at once, each with its variable's name. README.md lists them. */
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { readChoices, type VoiceChoices } from './speech/voice-choice.ts';
 import type { Amounts } from './usage/usage.ts';
 
 export interface Settings {
@@ -14,6 +15,8 @@ export interface Settings {
     | { readonly type: 's3'; readonly bucket: string; readonly prefix?: string };
   /** `installed`: espeak-ng where it can be run, else none. */
   readonly speech: 'installed' | 'espeak-ng' | 'polly' | 'off';
+  /** From a language to a voice; those that are not named have their own. */
+  readonly voices: VoiceChoices;
   readonly quotas: Amounts;
   /** Absent: no page is served. */
   readonly page?: PageSettings;
@@ -68,6 +71,7 @@ export function readEnvironment(environment: Readonly<NodeJS.ProcessEnv>): Setti
     ...(secret !== undefined && { secret }),
     blobs: blobsFrom(given('ANKIFY_BLOBS'), faults),
     speech,
+    voices: voicesFrom(given('ANKIFY_VOICES'), faults),
     quotas: defined({
       decks: amount('ANKIFY_MONTHLY_DECKS'),
       cards: amount('ANKIFY_MONTHLY_CARDS'),
@@ -134,4 +138,13 @@ function isPageOrigin(text: string): boolean {
 
 function defined(amounts: Record<keyof Required<Amounts>, number | undefined>): Amounts {
   return Object.fromEntries(Object.entries(amounts).filter(([, amount]) => amount !== undefined));
+}
+
+function voicesFrom(text: string | undefined, faults: string[]): VoiceChoices {
+  try {
+    return readChoices(text ?? '');
+  } catch (error) {
+    faults.push(`ANKIFY_VOICES: ${(error as Error).message}`);
+    return {};
+  }
 }

@@ -75,11 +75,11 @@ async function allOf(model: Promise<Model | undefined>, speech: Promise<Speech |
   return [made.value, spoken.value] as const;
 }
 
-async function speechFrom({ speech }: Settings): Promise<Speech | undefined> {
+async function speechFrom({ speech, voices }: Settings): Promise<Speech | undefined> {
   if (speech === 'off') return undefined;
   // Only who uses a cloud's engine loads its client.
-  if (speech === 'polly') return (await import('./speech/polly.ts')).pollySpeech();
-  const engine = espeakSpeech();
+  if (speech === 'polly') return (await import('./speech/polly.ts')).pollySpeech({ voices });
+  const engine = espeakSpeech({ voices });
   if (speech === 'installed') return engine.catch(() => undefined);
   return engine.catch((error: unknown) => {
     throw new Error(`ANKIFY_SPEECH: ${wordsOf(error)}`);

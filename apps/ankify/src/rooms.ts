@@ -50,7 +50,7 @@ export function openRooms(options: RoomsOptions): Rooms {
   const { records, publicUrl, linkKey, blobs, speech, model, quotas, now, log } = options;
   const usage = createUsage({ records, now, ...(quotas && { limits: quotas }) });
   const shelf = createShelf(records, now, usage);
-  const recorded = speech && blobs ? { speech, audio: audioStore({ blobs, speech }) } : undefined;
+  const recorded = speech && blobs ? { speech, audio: audioStore({ blobs, speech, now }) } : undefined;
   const jobs = createJobs({
     records,
     now,

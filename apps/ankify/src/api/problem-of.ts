@@ -9,7 +9,7 @@ export function problemOf(error: unknown): Problem {
   if (error instanceof DeckConflict) {
     return new Problem('deck-changed', error.message, { members: { version: error.version } });
   }
-  if (error instanceof DeckRefusal) return new Problem('deck-refused', error.message);
+  if (error instanceof DeckRefusal) return new Problem(error.quota ? 'quota-reached' : 'deck-refused', error.message);
   if (error instanceof SpeechRefusal) return new Problem('cannot-be-spoken', error.message);
   if (error instanceof SpeechUnavailable) {
     return new Problem('unavailable', error.message, { retrySeconds: error.retrySeconds });

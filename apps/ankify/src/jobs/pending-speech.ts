@@ -27,8 +27,6 @@ export function pendingSpeech({ shelf, jobs, recorded }: PendingSpeechOptions): 
     const known = await jobs.ofDeck(owner, deck.id);
     if (known && isOpen(known)) return jobs.start(owner, work);
     const isDone = known?.state === 'done' && (known.deckVersion ?? 0) >= deck.version;
-    // It said what it could not record, and would say so again.
-    if (isDone && known.note !== undefined) return undefined;
     const found = await shelf.read(owner, deck.id);
     if (!found) return undefined;
     const keys = [...new Set(deckClips(found, recorded.speech, recorded.audio).clips.map(({ key }) => key))];

@@ -104,6 +104,13 @@ const inspect = String.raw`(() => {
     if (ratio(edge, groundOf(element.parentElement)) < 3) tell('edge ' + ratio(edge, groundOf(element.parentElement)).toFixed(2), element);
   }
 
+  // 1.4.10, 1.4.12: nothing stands out of its box, where it would be cut off or lie over others.
+  for (const element of document.body.querySelectorAll('*')) {
+    if (!isShown(element) || /^(INPUT|TEXTAREA|SELECT|svg|path|rect)$/.test(element.tagName)) continue;
+    if (element.closest('.pile, .only-heard') || element.clientWidth === 0) continue;
+    if (element.scrollWidth > element.clientWidth + 1) tell('wider than its box', element);
+  }
+
   // 2.5.8: targets of at least 24 pixels; a link within a sentence is left out.
   for (const element of usable) {
     if (!isShown(element) || element.closest('p, .only-heard, .skip') || /^(METER|PROGRESS)$/.test(element.tagName)) continue;

@@ -8,8 +8,8 @@ export interface PageStack extends Stack {
   readonly page: string;
 }
 
-export async function startPageStack(): Promise<PageStack> {
-  const stack = await startStack();
+export async function startPageStack(env: NodeJS.ProcessEnv = {}): Promise<PageStack> {
+  const stack = await startStack({ env });
   const { port } = new URL(stack.issuer);
   return { ...stack, page: `http://localhost:${Number(port) + 2}` };
 }

@@ -138,6 +138,12 @@ export function NewDeckPage() {
     }
   };
 
+  const jump = (row: number) => {
+    plan.way.value = 'paste';
+    // Where another source was shown, the text is there one frame later.
+    requestAnimationFrame(() => jumpTo(area.current, row));
+  };
+
   const cards = parsed.value?.cards ?? [];
   const limit = about.value?.limits.cards_per_deck ?? 300;
   const noModel = isTopic && about.value?.model === null;
@@ -170,7 +176,7 @@ export function NewDeckPage() {
           {plan.way.value === 'file' && <FileSource />}
           {isTopic && <TopicSource missing={missing.value === 'topic'} />}
         </div>
-        {!isTopic && <Preview parsed={parsed} error={parseError} onJump={(row) => jumpTo(area.current, row)} />}
+        {!isTopic && <Preview parsed={parsed} error={parseError} onJump={jump} />}
         {!noModel && (
           <div class="make-details">
             <Field
