@@ -1,7 +1,7 @@
 /** The page in a real Chromium before the whole product: a deck from a pasted list to a file for Anki, and everything between. */
 import { readFileSync } from 'node:fs';
 import { unzipSync } from 'fflate';
-import type { Browser } from 'playwright-core';
+import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it, onTestFailed } from 'vitest';
 import { launchChromium, skipReason, tabTo } from '../../../../conformance/strangers/browser.ts';
 import { cardsOf, field, makeDeck, type PageStack, saved, signIn, startPageStack, visit } from './visit.ts';
@@ -68,7 +68,7 @@ describe.skipIf(skipReason)(`Ankify’s page ${skipReason}`.trim(), { timeout: 9
     const hear = page.locator('.cards > li').nth(1).locator('[data-hear=back]');
     expect(await hear.getAttribute('aria-label')).toBe('Hear the back (English, recorded)');
     // Chromium does not show its tools what a page reads as a blob: looked at on the way.
-    let clip = Buffer.alloc(0);
+    let clip: Buffer = Buffer.alloc(0);
     await page.route('**/ankify/api/audio?*', async (route) => {
       const response = await route.fetch();
       if (route.request().method() === 'GET') clip = await response.body();
@@ -267,9 +267,20 @@ describe.skipIf(skipReason)(`Ankify’s page ${skipReason}`.trim(), { timeout: 9
     await context.close();
   });
 
-  it('refuses an answer to a sign-in that it did not begin', async () => {
+  it.each([
+    ['that it did not begin', undefined],
+    ['with another state', { state: 'theirs' }],
+    ['of another server', { iss: 'https://evil.example' }],
+  ])('refuses an answer to a sign-in %s', async (_, wrong) => {
     const { context, page } = await visit(browser, stack);
-    const forged = new URLSearchParams({ code: 'stolen', state: 'theirs', iss: stack.issuer });
+    let state = 'none';
+    if (wrong) {
+      await page.locator('.welcome .button.is-main').click();
+      await page.locator('button[value=allow]').waitFor();
+      state = new URL(page.url()).searchParams.get('state') ?? '';
+      expect(state).toHaveLength(43);
+    }
+    const forged = new URLSearchParams({ code: 'stolen', state, iss: stack.issuer, ...wrong });
     const sent: string[] = [];
     page.on('request', (request) => sent.push(`${request.method()} ${new URL(request.url()).pathname}`));
     await page.goto(`${stack.page}/signed-in?${forged}`);
@@ -278,4 +289,25 @@ describe.skipIf(skipReason)(`Ankify’s page ${skipReason}`.trim(), { timeout: 9
     expect(sent).not.toContain('POST /session');
     await context.close();
   });
+
+  it('takes a no for an answer', async () => {
+    const { context, page } = await visit(browser, stack);
+    await page.goto(`${stack.page}/usage`);
+    await page.locator('.welcome .button.is-main').click();
+    await page.locator('button[value=deny]').click();
+    await page.locator('.note.is-bad').waitFor();
+    expect(await page.locator('.note.is-bad').innerText()).toContain('You did not allow access');
+    // And where one wanted to go is still known.
+    await signInAgain(page);
+    await page.locator('.meter').first().waitFor();
+    await context.close();
+  });
 });
+
+async function signInAgain(page: Page): Promise<void> {
+  await page.locator('.welcome .button.is-main').click();
+  await page.locator('button[value=allow]').click();
+  await page.locator('input[name=username]').fill('demo');
+  await page.locator('input[name=password]').fill('Gatehouse-Demo-1');
+  await page.keyboard.press('Enter');
+}

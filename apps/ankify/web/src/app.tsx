@@ -1,14 +1,16 @@
 /** The frame around every view: who is signed in, where one is, in which language and light. */
-import { useSignal } from '@preact/signals';
+import { effect, useSignal } from '@preact/signals';
 import type { ComponentChildren } from 'preact';
 import { useEffect, useRef } from 'preact/hooks';
 import { Unreachable } from './api/problem.ts';
+import { forgetClips } from './deck/sound.ts';
 import { forgetUnsaved, hasUnsaved } from './deck/unsaved.ts';
 import { Mark } from './look/icons.tsx';
 import { News, tell } from './look/news.tsx';
 import { ProblemNote, problemWords, Question } from './look/parts.tsx';
 import { Link, path } from './look/router.tsx';
 import { chooseTheme, type Theme, theme } from './look/theme.ts';
+import { clearPlan } from './new-deck/plan.ts';
 import { ConnectPage } from './pages/connect.tsx';
 import { DeckPage } from './pages/deck.tsx';
 import { DecksPage } from './pages/decks.tsx';
@@ -18,6 +20,13 @@ import { SignInPage } from './pages/sign-in.tsx';
 import { UsagePage } from './pages/usage.tsx';
 import { restore, session, signOut } from './session/session.ts';
 import { chooseLanguage, language, languages, words } from './words/language.ts';
+
+// The next person at this computer finds nothing, in no tab.
+effect(() => {
+  if (session.value.is !== 'out' || session.value.why !== 'done') return;
+  clearPlan();
+  forgetClips();
+});
 
 export function App() {
   return (
@@ -110,7 +119,6 @@ function SignOut() {
     asks.value = false;
     try {
       await signOut();
-      // The next person at this computer finds nothing.
       forgetUnsaved();
     } catch (error) {
       tell(problemWords(error).what);
@@ -153,7 +161,11 @@ function Footer() {
         <span>{label}</span>
         <select
           value={language.value}
-          onChange={(event) => chooseLanguage(event.currentTarget.value === 'de' ? 'de' : 'en')}
+          onChange={(event) => {
+            chooseLanguage(event.currentTarget.value === 'de' ? 'de' : 'en').catch((error: unknown) =>
+              tell(problemWords(error).what),
+            );
+          }}
         >
           {languages.map(({ id, name }) => (
             <option key={id} value={id} lang={id}>

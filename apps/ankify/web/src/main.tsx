@@ -10,8 +10,10 @@ import './style/deck.css';
 import { App } from './app.tsx';
 import { go } from './look/router.tsx';
 import { start } from './session/session.ts';
+import { loadLanguage } from './words/language.ts';
 
 const root = document.getElementById('app');
 if (!root) throw new Error('index.html has no #app');
+await loadLanguage();
 render(<App />, root);
 go(await start(), true);

@@ -34,6 +34,11 @@ export function silence(): void {
   sounding.value = undefined;
 }
 
+export function forgetClips(): void {
+  silence();
+  clips.clear();
+}
+
 interface Recorded {
   readonly deckId: string;
   readonly cardId: string;

@@ -2,7 +2,6 @@
 import { computed, effect, signal } from '@preact/signals';
 import { resolveLanguage } from '../../../src/anki/speech.ts';
 import { kept } from '../look/kept.ts';
-import { de } from './de.ts';
 import { en, type Words } from './en.ts';
 
 export type Language = 'en' | 'de';
@@ -12,7 +11,6 @@ export const languages: ReadonlyArray<{ readonly id: Language; readonly name: st
   { id: 'de', name: 'Deutsch' },
 ];
 
-const dictionaries: Readonly<Record<Language, Words>> = { en, de };
 const key = 'ankify-language';
 
 function firstLanguage(): Language {
@@ -20,16 +18,28 @@ function firstLanguage(): Language {
   return languages.find(({ id }) => id === wanted.find((tag) => tag === 'en' || tag === 'de'))?.id ?? 'en';
 }
 
-export const language = signal<Language>(firstLanguage());
+const shown = signal<{ readonly language: Language; readonly words: Words }>({ language: 'en', words: en });
+export const language = computed(() => shown.value.language);
 /** All words of the page. */
-export const words = computed<Words>(() => dictionaries[language.value]);
+export const words = computed(() => shown.value.words);
 
 effect(() => {
   document.documentElement.lang = language.value;
 });
 
-export function chooseLanguage(next: Language): void {
-  language.value = next;
+/** Whoever reads English is spared the others. A dictionary that cannot be had leaves the language as it is. */
+async function show(next: Language): Promise<void> {
+  const dictionary = next === 'de' ? (await import('./de.ts')).de : en;
+  shown.value = { language: next, words: dictionary };
+}
+
+/** Before the first view. */
+export function loadLanguage(): Promise<void> {
+  return show(firstLanguage()).catch(() => undefined);
+}
+
+export async function chooseLanguage(next: Language): Promise<void> {
+  await show(next);
   kept.write(key, next);
 }
 
