@@ -104,7 +104,7 @@ export type { AccessToken } from './resource-server/access-token.ts';
 export { type Guard, isReply } from './resource-server/guard.ts';
 export { assertionAudienceFault, type IdentityAssertions } from './resource-server/identity-assertion.ts';
 export type { RoleRules } from './resource-server/require.ts';
-export { type KeyringSecret, keyring } from './sealing/keyring.ts';
+export { type Keyring, type KeyringSecret, keyring } from './sealing/keyring.ts';
 export { KeySetSealedError } from './signers/key-set.ts';
 export type { EncryptionContext, KmsClient, KmsSigningAlgorithm, KmsSignRequest } from './signers/kms-client.ts';
 export { addDataKey, type DataKeyRecords, kmsSecrets, promoteDataKey, removeDataKey } from './signers/kms-secrets.ts';

@@ -4,7 +4,7 @@
  */
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { type AuthRecords, keyring } from '@mcp-gatehouse/auth';
+import { type AuthRecords, type Keyring, keyring } from '@mcp-gatehouse/auth';
 import type { Records } from '@mcp-gatehouse/records';
 import { checkConfig, loadConfig } from '../config/load.ts';
 import type { Config } from '../config/schema.ts';
@@ -102,7 +102,7 @@ function memoryIsTheirs(): UsageError {
 }
 
 /** Of the secrets those of the keyring alone: who looks at keys or grants need not know the identity provider's. */
-export function keyringOf(config: Config) {
+export function keyringOf(config: Config): Keyring {
   const secrets = readSecrets({ secrets: config.secrets, resources: [], clients: [] });
   return keyring(config.issuer, secrets.keyring);
 }
