@@ -172,6 +172,17 @@ describe('no line is lost', () => {
   });
 });
 
+test('a heading that stands in every card makes no more of them than fit a deck', () => {
+  const source = `# ${'h'.repeat(16_000)}\n${'a - b\n'.repeat(2900)}`;
+  const parsed = cardsFromText(source);
+  expect(JSON.stringify(parsed).length).toBeLessThan(1_000_000);
+  expect(parsed.cards).toHaveLength(21);
+  expect(lost(source, parsed)).toEqual([]);
+  expect(parsed.errors.at(-1)?.reason).toBe('the headings above are too long; shorten them');
+  const usual = cardsFromText(`# Verbs\n${'a - b\n'.repeat(2900)}`);
+  expect([usual.cards.length, usual.errors.length]).toEqual([2900, 0]);
+});
+
 test('hostile text is read in linear time', () => {
   const started = performance.now();
   for (const text of [

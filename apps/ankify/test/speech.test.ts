@@ -52,6 +52,20 @@ describe('what is said', () => {
     },
   );
 
+  test('one long word is looked at once, not from each of its letters', () => {
+    const timeOf = (length: number) => {
+      const started = performance.now();
+      for (let times = 0; times < 4; times++) spokenText('a'.repeat(length));
+      return performance.now() - started;
+    };
+    timeOf(16_384);
+    // Of squared time, eight times as many letters would be sixty-four times as long: more than ten seconds.
+    expect(timeOf(8 * 16_384)).toBeLessThan(4000);
+    expect(spokenText('siehe ahttps://a.example/b/c und/oder x://y/z')).toBe(
+      'siehe ahttps://a.example/b/c und; oder x://y/z',
+    );
+  });
+
   test('nothing, and what is too long, is refused in words', () => {
     expect(() => checkSpoken('?!')).toThrow(SpeechRefusal);
     expect(() => checkSpoken('ab '.repeat(2000))).toThrow('has 6000 characters; at most 5000');

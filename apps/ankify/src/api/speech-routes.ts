@@ -146,7 +146,8 @@ async function record({ usage, now }: Services, { speech, audio }: RecordedSpeec
   try {
     ({ made } = await audio.make(text, voice, signal));
   } finally {
-    if (!made) await usage.refund(owner, { characters }, chargedAt);
+    // What was cut off may have been made, and billed: given back, hanging up in time would be free speech.
+    if (!made && !signal.aborted) await usage.refund(owner, { characters }, chargedAt);
   }
   return key;
 }

@@ -94,13 +94,19 @@ interface Sheet {
 }
 
 function newSheet(lines: readonly string[], noteType: NoteType): Sheet {
+  let extraLength = 0;
   const sheet: Sheet = {
     lines,
     noteType,
     cards: [],
     errors: [],
     titles: [],
-    add: (at, text) => sheet.keep(at, checkCard(noteType, text)),
+    add(at, text) {
+      // A heading stands in each card below it: one long one would make a thousand times what was sent.
+      extraLength += text.extra?.length ?? 0;
+      if (extraLength > limits.deckBytes) sheet.refuse(at, 'the headings above are too long; shorten them');
+      else sheet.keep(at, checkCard(noteType, text));
+    },
     refuse: ({ from, to }, reason) =>
       void sheet.errors.push({ from, to, reason, text: (lines[from - 1] ?? '').slice(0, 200) }),
     keep: ({ from, to }, card) => {

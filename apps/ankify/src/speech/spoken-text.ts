@@ -18,8 +18,8 @@ export function spokenText(fieldText: string): string {
     .replace(/\p{Emoji_Presentation}\ufe0f?|\ufe0f/gu, ' ')
     .replace(/[^\S\n]+/g, ' ');
   const spoken = plain
-    // 1/2 is a number, and the slashes of an address or a tag separate nothing.
-    .replace(/\w+:\/\/\S+|(?<![\d:/<]) ?\/ ?(?![\d/])/g, (found) => (found.trim() === '/' ? '; ' : found))
+    // 1/2 is a number, and the slashes of an address or a tag separate nothing. \b: a long word is looked at once.
+    .replace(/\b\w+:\/\/\S+|(?<![\d:/<]) ?\/ ?(?![\d/])/g, (found) => (found.trim() === '/' ? '; ' : found))
     .replace(/\s*\n\s*/g, (_, at: number, text: string) =>
       /[.!?…:;,。！？、，]/.test(text[at - 1] ?? '') ? ' ' : '; ',
     )
