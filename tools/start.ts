@@ -28,7 +28,7 @@ const pageSecretVariable = 'GATEHOUSE_ANKIFY_PAGE_SECRET';
 process.env[pageSecretVariable] = randomBytes(32).toString('base64url');
 
 const scopes = {
-  generate_deck: 'make, export and delete decks of flashcards for you',
+  generate_deck: 'make, change, export and delete decks of flashcards for you, and record their speech',
   list_decks: 'see your decks and their cards',
 };
 

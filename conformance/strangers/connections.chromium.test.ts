@@ -80,7 +80,12 @@ describe.skipIf(skipReason)(`Chromium ${skipReason}`.trim(), { timeout: 60_000 }
       const count = await cards(page).count();
       expect(count).toBeGreaterThanOrEqual(made.length);
       const told = await cards(page).first().innerText();
-      for (const words of ['Conformance', 'Ankify', 'a program on your computer', 'make, export and delete decks']) {
+      for (const words of [
+        'Conformance',
+        'Ankify',
+        'a program on your computer',
+        'make, change, export and delete decks',
+      ]) {
         expect(told).toContain(words);
       }
       expect(await fitsWidth(page)).toBe(true);

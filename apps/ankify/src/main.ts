@@ -11,7 +11,7 @@ import { readEnvironment, type Settings } from './environment.ts';
 import { type ServerRecords, serverKinds } from './rooms.ts';
 import { startAnkify } from './server.ts';
 import { type PageServer, startPage } from './session/page-server.ts';
-import { espeakSpeech } from './speech/espeak.ts';
+import { espeakSpeech, NoSpeechProgram } from './speech/espeak.ts';
 import type { Speech } from './speech/speech.ts';
 import { type LogEvent, scopes } from './tools/tool-context.ts';
 
@@ -80,8 +80,9 @@ async function speechFrom({ speech, voices }: Settings): Promise<Speech | undefi
   // Only who uses a cloud's engine loads its client.
   if (speech === 'polly') return (await import('./speech/polly.ts')).pollySpeech({ voices });
   const engine = espeakSpeech({ voices });
-  if (speech === 'installed') return engine.catch(() => undefined);
   return engine.catch((error: unknown) => {
+    // Where it is a matter of what is installed, being without it is no fault; a wrong voice is one.
+    if (speech === 'installed' && error instanceof NoSpeechProgram) return undefined;
     throw new Error(`ANKIFY_SPEECH: ${wordsOf(error)}`);
   });
 }

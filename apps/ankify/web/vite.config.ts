@@ -7,8 +7,6 @@ const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 // biome-ignore lint/style/noDefaultExport: the form that Vite reads
 export default defineConfig({
   root: here('.'),
-  // Where `npm start` serves the page from; whoever reads the sources over this port signs in there.
-  server: { port: 5173, strictPort: true },
   oxc: { jsx: { runtime: 'automatic', importSource: 'preact' } },
   build: {
     outDir: here('dist'),

@@ -24,12 +24,17 @@ const wordsPerMinute = 150;
 const maxWavBytes = maxClipBytes * 6;
 const minSeconds = 0.05;
 
-/** Rejects with an `Error` that says what to install if the program cannot be run here. */
+/** The program is not here. */
+export class NoSpeechProgram extends Error {
+  override readonly name = 'NoSpeechProgram';
+}
+
+/** Rejects with `NoSpeechProgram`, which says what to install, or an `Error` for a voice that there is not. */
 export async function espeakSpeech(options: EspeakOptions = {}): Promise<Speech> {
   const { program = 'espeak-ng', atOnce = 2, timeoutSeconds = 30, voices: choices = {} } = options;
   const listed = await run(program, ['--voices'], '', { timeoutSeconds: 10, maxBytes: 1_000_000 }).catch(
     (error: unknown) => {
-      throw new Error(
+      throw new NoSpeechProgram(
         `the speech program ${program} cannot be run; install it (Debian, Ubuntu: apt-get install espeak-ng; ` +
           'macOS: brew install espeak-ng), or choose another speech engine',
         { cause: error },

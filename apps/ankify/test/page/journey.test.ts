@@ -4,7 +4,7 @@ import { unzipSync } from 'fflate';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it, onTestFailed } from 'vitest';
 import { launchChromium, skipReason, tabTo } from '../../../../conformance/strangers/browser.ts';
-import { cardsOf, field, makeDeck, type PageStack, saved, signIn, startPageStack, visit } from './visit.ts';
+import { cardsOf, field, makeDeck, type PageStack, saved, signIn, soon, startPageStack, visit } from './visit.ts';
 
 if (skipReason) console.warn(skipReason);
 
@@ -92,7 +92,7 @@ describe.skipIf(skipReason)(`Ankify’s page ${skipReason}`.trim(), { timeout: 9
     expect(await page.locator('.note.is-good').innerText()).toContain('nothing is doubled');
 
     await page.reload();
-    await expect.poll(() => field(page, 2, 'back').inputValue()).toBe('the tomcat');
+    await expect.poll(() => field(page, 2, 'back').inputValue(), soon).toBe('the tomcat');
     const kept = await page.evaluate<string>(
       'JSON.stringify([{ ...localStorage }, { ...sessionStorage }, document.cookie])',
     );
@@ -167,7 +167,7 @@ describe.skipIf(skipReason)(`Ankify’s page ${skipReason}`.trim(), { timeout: 9
     await page.keyboard.type('four');
     await saved(page);
     await page.reload();
-    await expect.poll(() => cardsOf(page)).toHaveLength(5);
+    await expect.poll(() => cardsOf(page), soon).toHaveLength(5);
     expect((await cardsOf(page)).at(-1)).toEqual(['vier', 'four']);
     expect(faults()).toEqual([]);
     await context.close();
@@ -184,7 +184,7 @@ describe.skipIf(skipReason)(`Ankify’s page ${skipReason}`.trim(), { timeout: 9
     await saved(page);
     await page.goto(address);
     await expect
-      .poll(() => cardsOf(page))
+      .poll(() => cardsOf(page), soon)
       .toEqual([
         ['b', '2'],
         ['c', '3'],
@@ -225,11 +225,11 @@ describe.skipIf(skipReason)(`Ankify’s page ${skipReason}`.trim(), { timeout: 9
     await context.setOffline(false);
     const again = await context.newPage();
     await again.goto(address);
-    await expect.poll(() => field(again, 2, 'back').inputValue()).toBe('closed too early');
+    await expect.poll(() => field(again, 2, 'back').inputValue(), soon).toBe('closed too early');
     await saved(again);
     await again.reload();
     await expect
-      .poll(() => cardsOf(again))
+      .poll(() => cardsOf(again), soon)
       .toEqual([
         ['written in a tunnel', '1'],
         ['b', 'closed too early'],
@@ -263,7 +263,7 @@ describe.skipIf(skipReason)(`Ankify’s page ${skipReason}`.trim(), { timeout: 9
     ];
     expect(await cardsOf(page)).toEqual(together);
     await other.reload();
-    await expect.poll(() => cardsOf(other)).toEqual(together);
+    await expect.poll(() => cardsOf(other), soon).toEqual(together);
     await context.close();
   });
 

@@ -79,3 +79,6 @@ export async function cardsOf(page: Page): Promise<ReadonlyArray<readonly [front
   const [front, back] = [await values(fronts), await values(backs)];
   return front.map((text, index) => [text, back[index] ?? ''] as const);
 }
+
+/** For `expect.poll`: its own second is shorter than the pause before a save. */
+export const soon = { timeout: 15_000 } as const;

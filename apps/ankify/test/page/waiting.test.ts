@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net';
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it, onTestFailed } from 'vitest';
 import { launchChromium, skipReason } from '../../../../conformance/strangers/browser.ts';
-import { cardsOf, makeDeck, type PageStack, signIn, startPageStack, visit } from './visit.ts';
+import { cardsOf, makeDeck, type PageStack, signIn, soon, startPageStack, visit } from './visit.ts';
 
 if (skipReason) console.warn(skipReason);
 
@@ -68,7 +68,7 @@ describe.skipIf(skipReason)(`the page while it waits ${skipReason}`.trim(), { ti
     expect(await page.locator('.cost').innerText()).toMatch(/up to about 2,400 tokens; 1,000,000 are left/);
     await page.getByRole('button', { name: 'Write the cards' }).click();
     await page.locator('.progress progress').waitFor();
-    await expect.poll(() => answer !== undefined).toBe(true);
+    await expect.poll(() => answer !== undefined, soon).toBe(true);
     await page.reload();
     await page.locator('.progress progress').waitFor();
     answer?.();
@@ -78,7 +78,7 @@ describe.skipIf(skipReason)(`the page while it waits ${skipReason}`.trim(), { ti
       ['il cameriere', 'the waiter'],
     ]);
     await page.goto(`${stack.page}/usage`);
-    await expect.poll(() => page.locator('.meter').last().innerText()).toContain('360 of 1,000,000 tokens');
+    await expect.poll(() => page.locator('.meter').last().innerText(), soon).toContain('360 of 1,000,000 tokens');
     expect(faults()).toEqual([]);
     await context.close();
   });

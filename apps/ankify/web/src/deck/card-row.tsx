@@ -31,6 +31,7 @@ export function CardRow({ editor, deck, row, position }: CardRowProps) {
   }
   const isCloze = deck.note_type === 'cloze';
   const isLacking = !isBlank(row) && !isComplete(deck.note_type, row);
+  const fault = editor.faults.value.get(row.key);
   const asMore = row.extra.trim() !== '' || row.tags.trim() !== '';
   return (
     <li
@@ -55,6 +56,11 @@ export function CardRow({ editor, deck, row, position }: CardRowProps) {
           <p class="card-more" dir="auto">
             {row.extra}
             {row.tags.split(/\s+/).map((tag) => tag && <span class="tag">{tag}</span>)}
+          </p>
+        )}
+        {fault && (
+          <p class="card-lack" lang="en" role="alert">
+            {fault}
           </p>
         )}
         {isLacking && <p class="card-lack">{isCloze ? text.incompleteCloze : text.incomplete}</p>}

@@ -18,6 +18,8 @@ export interface DeckState {
   readonly conflicts: Signal<readonly Conflict[]>;
   readonly changed: Signal<Summary | undefined>;
   readonly refused: Signal<unknown>;
+  /** Of single rows, by their key: what the server has against them, in English. */
+  readonly faults: Signal<ReadonlyMap<string, string>>;
 }
 
 export interface DeckEditor extends DeckState {
@@ -54,6 +56,7 @@ export function openDeck(id: string): DeckEditor {
     conflicts: signal<readonly Conflict[]>([]),
     changed: signal<Summary | undefined>(undefined),
     refused: signal<unknown>(undefined),
+    faults: signal<ReadonlyMap<string, string>>(new Map()),
   };
   const { deck, base, rows, patch, conflicts } = state;
   const saving: Saving = createSaving(state);

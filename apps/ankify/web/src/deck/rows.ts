@@ -81,6 +81,8 @@ export interface NextEdit {
   readonly edit: Omit<CardsEdit, 'version'>;
   /** The rows as they are sent, in the order of the cards of the answer. */
   readonly sent: readonly Row[];
+  /** The row behind each member of the edit, as a problem points to it: `/add/0`, `/update/3`. */
+  readonly rowAt: ReadonlyMap<string, string>;
 }
 
 /** What makes `base` into `rows`, as far as they are complete; undefined: nothing. `isSaved`: rows that were taken as they are. */
@@ -98,6 +100,7 @@ export function editOf(
   };
   const cards = new Map(base.map((card) => [card.card_id, card]));
   const kept = new Set(rows.map(({ cardId }) => cardId));
+  const keyOf = new Map(rows.map(({ cardId, key }) => [cardId, key]));
   const willStay = rows.some((row) => row.cardId !== undefined || (!row.removed && isComplete(noteType, row)));
   // A deck without a card is none: the last one goes when another has come.
   const gone = willStay ? some(base.filter(({ card_id }) => !kept.has(card_id)).map(({ card_id }) => card_id)) : [];
@@ -133,7 +136,11 @@ export function editOf(
     ...(gone.length > 0 && { delete: gone }),
     ...(!isOrdered && { order: ids }),
   };
-  return { edit, sent };
+  const rowAt = new Map([
+    ...sent.filter(({ cardId }) => cardId === undefined).map(({ key }, index) => [`/add/${index}`, key] as const),
+    ...update.map(({ card_id }, index) => [`/update/${index}`, keyOf.get(card_id) ?? ''] as const),
+  ]);
+  return { edit, sent, rowAt };
 }
 
 function textOf({ front, back, extra, tags }: Row): CardText {

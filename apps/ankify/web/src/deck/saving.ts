@@ -25,6 +25,8 @@ export function createSaving(state: DeckState): Saving {
   let failures = 0;
   /** Sent, and not answered yet: the same is sent again, whatever was typed meanwhile. */
   let open: (() => Promise<void>) | undefined;
+  /** The row behind each pointer of its problems. */
+  let rowAt: ReadonlyMap<string, string> = new Map();
 
   const later = (milliseconds: number) => {
     clearTimeout(timer);
@@ -48,6 +50,7 @@ export function createSaving(state: DeckState): Saving {
     if (!deck) return undefined;
     const { deck_id, version, note_type } = deck;
     const patch = state.patch.value;
+    rowAt = new Map();
     if (patch) {
       return async () => {
         state.deck.value = await patchDeck(deck_id, { version, ...patch });
@@ -57,6 +60,7 @@ export function createSaving(state: DeckState): Saving {
     const next = editOf(state.base.value, state.rows.value, note_type, (row) => saved.has(row));
     if (!next) return undefined;
     const key = crypto.randomUUID();
+    rowAt = next.rowAt;
     return async () => {
       const answer = await editCards(deck_id, { version, ...next.edit }, key);
       for (const row of next.sent) saved.add(row);
@@ -99,6 +103,7 @@ export function createSaving(state: DeckState): Saving {
         open = undefined;
         failures = 0;
         state.refused.value = undefined;
+        state.faults.value = new Map();
       } catch (error) {
         if (!(await recovered(error))) return;
       }
@@ -120,9 +125,19 @@ export function createSaving(state: DeckState): Saving {
     }
     keep();
     state.refused.value = error;
+    state.faults.value = faultsOf(error);
     state.patch.value = undefined;
     state.status.value = error instanceof ApiProblem && error.status < 500 ? 'refused' : 'stuck';
     return false;
+  }
+
+  function faultsOf(error: unknown): ReadonlyMap<string, string> {
+    const faults = new Map<string, string>();
+    for (const { pointer, detail } of error instanceof ApiProblem ? error.errors : []) {
+      const key = rowAt.get(/^\/(?:add|update)\/\d+/.exec(pointer)?.[0] ?? '');
+      if (key !== undefined) faults.set(key, detail);
+    }
+    return faults;
   }
 
   function wait(): false {

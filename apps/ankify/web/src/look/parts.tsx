@@ -1,7 +1,7 @@
 /** The building blocks of the views: problems, progress, choices, copyable lines, questions. */
 import { useSignal } from '@preact/signals';
 import type { ComponentChildren } from 'preact';
-import { useEffect, useId, useRef } from 'preact/hooks';
+import { useId, useLayoutEffect, useRef } from 'preact/hooks';
 import { ApiProblem, SignedOut, Unreachable } from '../api/problem.ts';
 import type { Job } from '../api/shapes.ts';
 import { number, words } from '../words/language.ts';
@@ -23,7 +23,8 @@ export function problemWords(error: unknown): { what: string; cure: string; deta
   const [what, cure] = known[kind] ?? problems.other;
   if (!(error instanceof ApiProblem)) return { what, cure, details: [] };
   const faults = error.errors.slice(0, 5).map(({ pointer, detail }) => (pointer ? `${pointer}: ${detail}` : detail));
-  return { what, cure, details: error.detail ? [error.detail, ...faults] : faults };
+  // Of a single fault the server's sentence says all.
+  return { what, cure, details: error.detail && faults.length < 2 ? [error.detail] : faults };
 }
 
 export function ProblemNote({ error, retry }: { readonly error: unknown; readonly retry?: () => void }) {
@@ -182,7 +183,8 @@ interface QuestionProps {
 export function Question({ title, text, yes, onYes, onNo }: QuestionProps) {
   const dialog = useRef<HTMLDialogElement>(null);
   const id = useId();
-  useEffect(() => dialog.current?.showModal(), []);
+  // Before anything else can be pressed.
+  useLayoutEffect(() => dialog.current?.showModal(), []);
   return (
     <dialog ref={dialog} aria-labelledby={id} onClose={onNo}>
       <h2 id={id}>{title}</h2>

@@ -139,6 +139,7 @@ export function NewDeckPage() {
   };
 
   const jump = (row: number) => {
+    if (plan.way.value === 'paste') return jumpTo(area.current, row);
     plan.way.value = 'paste';
     // Where another source was shown, the text is there one frame later.
     requestAnimationFrame(() => jumpTo(area.current, row));
