@@ -45,7 +45,7 @@ Types: \`apps/ankify/src/decks/deck.ts\` and \`apps/ankify/src/api/idempotency.t
 
 ${kindTable({ ...ankifyKinds, ...apiKinds }, { ...describedAnkifyRecords, ...describedApiRecords })}
 
-${fieldTables(describedAnkifyRecords)}
+${fieldTables({ ...describedAnkifyRecords, ...describedApiRecords })}
 
 ${versions}
 

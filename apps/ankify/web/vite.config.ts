@@ -1,4 +1,4 @@
-/** The build of the page: one script and one style sheet, nothing inline, so that `script-src 'self'` is enough. */
+/** The build of the page: its own scripts and one style sheet, nothing inline, so that `script-src 'self'` is enough. */
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vite';
 
