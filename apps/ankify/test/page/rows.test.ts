@@ -162,7 +162,10 @@ describe('the rows of the editor', () => {
           conflicting.has(`${row.key} gone`) ? { ...row, cardId: undefined } : row,
         );
         const end = saveAll(theirs.server, theirs.base, resolved);
-        expect(end.server.cards.map(({ front }) => front)).toEqual(resolved.map(({ front }) => front));
+        const left = end.server.cards.map(({ front }) => front);
+        // A deck without a card is none: what both have deleted together stays until another card has come.
+        if (resolved.length === 0) expect(left.length).toBeGreaterThan(0);
+        else expect(left).toEqual(resolved.map(({ front }) => front));
       }),
       { numRuns: 500 },
     );
