@@ -34,6 +34,9 @@ export const defaultLimits: Limits = {
   connections: 20_000,
 };
 
+/** Bytes of one message; the SDK's own servers take 4 MiB. */
+export const defaultMessageBytes = 8 * 1024 * 1024;
+
 /** What one resource has in flight. */
 export interface CallsInFlight {
   /** Undefined: go ahead, it is counted until the answer has ended, however. Otherwise the refusal to be sent. */

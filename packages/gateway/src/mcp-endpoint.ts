@@ -14,7 +14,7 @@ import {
 import type { ToolPolicy } from '@mcp-gatehouse/auth/tool-needs';
 import { corsHeaders, preflight } from './cors.ts';
 import type { IdentityToTarget } from './identity-to-target.ts';
-import type { CallsInFlight } from './limits.ts';
+import { type CallsInFlight, defaultMessageBytes } from './limits.ts';
 import { outcomeReply } from './outcome-reply.ts';
 import { problem, wrongMethod } from './problem.ts';
 import { forward } from './proxy/forward.ts';
@@ -26,9 +26,6 @@ import { admit, type Refused } from './tool-policy/admit.ts';
 import { answerFilter } from './tool-policy/answer-filter.ts';
 import { shown } from './tool-policy/judge.ts';
 import { type MessageRoom, messageRoom } from './tool-policy/message-room.ts';
-
-/** Bytes of one MCP message; the SDK's own servers take 4 MiB. */
-const defaultMessageBytes = 8 * 1024 * 1024;
 
 export interface McpEndpointOptions {
   readonly resource: string;
@@ -152,7 +149,7 @@ export function mcpEndpoint(options: McpEndpointOptions): McpEndpoint {
     }
 
     const exchange = watched.target(target.url);
-    const lists = tools && answerFilter({ policy: tools, token, maxBytes: maxMessageBytes, expected: 'replay' });
+    const lists = () => tools && answerFilter({ policy: tools, token, maxBytes: maxMessageBytes, expected: 'replay' });
     const wanted = admitted?.exchange ?? {};
     const parts = routed.exchange ? { ...wanted, ...routed.exchange(wanted, lists) } : wanted;
     const outcome = await forward({

@@ -13,7 +13,7 @@ export interface Routed {
   /** Path and query at the target. */
   readonly path: string;
   /** What else belongs to the exchange, made of what the tool policy wants; `lists`: its filter for lists that may come. */
-  readonly exchange?: (parts: Parts, lists: Rewrite | undefined) => Parts;
+  readonly exchange?: (parts: Parts, lists: () => Rewrite | undefined) => Parts;
   /** A `Location` of the target's as clients reach it; undefined: they cannot. */
   readonly publicLocation?: (location: string) => string | undefined;
 }
@@ -61,7 +61,13 @@ export function legacyRoute(target: Target, legacy: LegacySse): TargetRoute {
         return { outcome: 'unknown_endpoint', reply: problem(404, 'unknown_endpoint', unknownEndpoint) };
       }
       // A list is answered on the stream; what a target writes in answer to the message itself need not be one.
-      return { path, exchange: (parts, lists) => ({ ...parts, ...(parts.rewrite && lists && { rewrite: lists }) }) };
+      return {
+        path,
+        exchange: (parts, lists) => {
+          const rewrite = parts.rewrite && lists();
+          return { ...parts, ...(rewrite && { rewrite }) };
+        },
+      };
     },
   };
 }

@@ -13,6 +13,7 @@ import {
   type TargetConfig,
 } from './config/target.ts';
 import type { Check } from './health.ts';
+import { defaultMessageBytes } from './limits.ts';
 import { openTarget, type Target, targetFaults } from './proxy/target.ts';
 import type { TargetTls } from './proxy/target-tls.ts';
 import type { StdioTarget } from './stdio/target.ts';
@@ -128,7 +129,6 @@ function tlsOf({ ca, cert, key, ...rest }: NonNullable<HttpTargetConfig['tls']>,
 }
 
 const [defaultProcesses, defaultIdleSeconds, defaultStartSeconds] = [50, 300, 30];
-const defaultMessageBytes = 8 * 1024 * 1024;
 
 /** Loaded where a command is configured, and nowhere else. */
 async function startCommand(
